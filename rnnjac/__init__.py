@@ -1,0 +1,39 @@
+"""Jacobian spectra of recurrent networks: every singular value of the product, at any length.
+
+How does a small change of the state at time k, or a gradient arriving at time t, travel across the
+steps between? The object is the product of one-step Jacobians
+
+    P[t, k] = d s_t / d s_k = J_t J_{t-1} ... J_{k+1},      J_j = d s_j / d s_{j-1}
+
+and its singular values, in logs, whether they are 1e-3 or 1e-3000.
+
+Conventions: ``step(params, state, x) -> state`` is pure, ``state`` any pytree of floats, ``x`` any
+pytree or None. Time is axis 0 of ``inputs``; ``inputs=None`` with ``length=T`` is an autonomous
+system. Jacobians are in numerator layout, n by n for a flattened state of size n; the latest factor
+stands on the left. Logs are natural, rates are per step, spectra are sorted in descending order, and
+a direction that is lost exactly is -inf. Every function takes one trajectory: use `jax.vmap` for
+batches.
+"""
+
+from rnnjac import cells as cells
+from rnnjac.bounds import departure_from_normality as departure_from_normality
+from rnnjac.bounds import gradient_bound as gradient_bound
+from rnnjac.bounds import spectral_norm as spectral_norm
+from rnnjac.bounds import spectral_radius as spectral_radius
+from rnnjac.dynamics import trajectory as trajectory
+from rnnjac.graded import GradedProduct as GradedProduct
+from rnnjac.graded import combine as combine
+from rnnjac.graded import graded_product as graded_product
+from rnnjac.gradient import gradient_norms as gradient_norms
+from rnnjac.gradient import reach as reach
+from rnnjac.jacobian import input_jacobians as input_jacobians
+from rnnjac.jacobian import jacobians as jacobians
+from rnnjac.jacobian import parameter_jacobians as parameter_jacobians
+from rnnjac.lyapunov import LyapunovExponents as LyapunovExponents
+from rnnjac.lyapunov import lyapunov_exponents as lyapunov_exponents
+from rnnjac.observables import entropy_rate as entropy_rate
+from rnnjac.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
+from rnnjac.spectrum import Spectrum as Spectrum
+from rnnjac.spectrum import spectrum as spectrum
+
+__version__ = "0.1.0"

@@ -1,0 +1,146 @@
+"""Lyapunov exponents by pushing a tangent frame along, with block standard errors."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import _checks, frame
+from rnnjac._compiled import compiled
+from rnnjac.dynamics import Step, bind
+from rnnjac.jacobian import push_forward
+
+BLOCKS = 20
+
+
+class LyapunovExponents(NamedTuple):
+    """Lyapunov exponents in natural logs per step.
+
+    ``values`` and ``stderr`` have shape (k,); ``history`` of shape (blocks, k) holds the running
+    estimate after each block of steps, its last row equal to ``values`` up to their order.
+    """
+
+    values: jax.Array
+    stderr: jax.Array
+    history: jax.Array
+
+
+@compiled("step", "length", "top", "warmup")
+def lyapunov_exponents(
+    step: Step,
+    params: Any,
+    state: Any,
+    inputs: Any = None,
+    *,
+    length: int | None = None,
+    top: int | None = None,
+    warmup: int = 0,
+) -> LyapunovExponents:
+    """Leading Lyapunov exponents of a recurrent system along one trajectory.
+
+    ``lambda_i = lim (1/T) log sigma_i(J_T ... J_1)``, estimated by the mean growth of volumes in a
+    frame that follows the dynamics (Benettin et al. 1980). At finite T the estimate depends on the
+    frame at the start and is off by about 1/T; `spectrum` gives the finite product exactly.
+
+    Parameters
+    ----------
+    step, params, state, inputs, length
+        As for `trajectory`.
+    top : int, optional
+        How many exponents k, 1 to n; all n by default.
+    warmup : int
+        Steps at the start, 0 to T, that turn the frame and move the state but are not counted.
+
+    Returns
+    -------
+    LyapunovExponents
+        ``values`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the standard
+        error of the mean over 20 equal blocks, NaN with fewer than two; it misses correlations
+        longer than a block. ``history`` (blocks, k). With no step counted the values are 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `trajectory`; or if ``top`` or ``warmup`` is out of range.
+
+    Notes
+    -----
+    O(n^2 k) work for a dense step and O(n k) memory, whatever T; no Jacobian is formed. A direction
+    that is lost up to rounding only shows as a rate near log eps. Differentiable in forward and
+    reverse mode through every factorisation (reverse mode keeps O(T n k) numbers); a lost direction
+    has derivative 0. When ``values[0] * T`` is large and positive the derivative is finite but
+    meaningless, as that of any trajectory through chaos.
+
+    References
+    ----------
+    Benettin, Galgani, Giorgilli & Strelcyn (1980); Engelken, Wolf & Abbott (2023).
+
+    Examples
+    --------
+    >>> logistic = lambda r, s, x: r * s * (1 - s)
+    >>> found = lyapunov_exponents(logistic, 4.0, jnp.full(1, 0.3), length=20000)
+    >>> bool(abs(found.values[0] - jnp.log(2.0)) < 4 * found.stderr[0] + 1e-3)
+    True
+    """
+    system = bind(step, params, state, inputs, length)
+    n, dtype = system.start.size, system.start.dtype
+    k = n if top is None else _checks.integer("top", top, 1, n)
+    warmup = _checks.integer("warmup", warmup, 0, system.length)
+    counted = system.length - warmup
+    blocks = min(BLOCKS, counted)
+    size = counted // blocks if blocks else 0
+    odd = counted - blocks * size
+
+    def one(carry: tuple, x: Any) -> tuple[tuple, None]:
+        flat, vectors, logs = carry
+        flat, image = push_forward(system, flat, x, vectors)
+        vectors, grown = frame.eliminate(image)
+        return (flat, vectors, logs + grown), None
+
+    def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
+        flat, vectors, total = carry
+        start = (flat, vectors, jnp.zeros(k, dtype))
+        (flat, vectors, logs), _ = jax.lax.scan(one, start, xs, length=size)
+        total = total + logs
+        return (flat, vectors, total), total + frame.log_volumes(vectors)
+
+    def rows(first: int, last: int) -> Any:
+        return jax.tree.map(lambda a: a[first:last], system.inputs)
+
+    start = (system.start, frame.generic(n, k, dtype), jnp.zeros(k, dtype))
+    (flat, vectors, _), _ = jax.lax.scan(one, start, rows(0, warmup), length=warmup)
+    origin = frame.log_volumes(vectors)
+    start = (flat, vectors, jnp.zeros(k, dtype))
+    start, _ = jax.lax.scan(one, start, rows(warmup, warmup + odd), length=odd)
+    uneven = start[2] + frame.log_volumes(start[1]) - origin
+    xs = jax.tree.map(
+        lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
+    )
+    _, totals = jax.lax.scan(block, start, xs, length=blocks)
+    return _summary(totals - origin[None], uneven, odd, size)
+
+
+def _summary(totals: jax.Array, uneven: jax.Array, odd: int, size: int) -> LyapunovExponents:
+    """Means and block errors from the summed logs at the end of each block."""
+    blocks, k = totals.shape
+    if blocks == 0:
+        zero = jnp.zeros(k, totals.dtype)
+        return LyapunovExponents(zero, jnp.full_like(zero, jnp.nan), totals)
+    ends = jnp.arange(1, blocks + 1, dtype=totals.dtype) * size + odd
+    history = totals / ends[:, None]
+    # A direction once lost stays lost: its blocks are -inf, and so no spread is defined.
+    alive = ~jnp.isneginf(totals[-1])
+    clean = jnp.where(alive[None], totals, 0)
+    gained = jnp.diff(clean, axis=0, prepend=jnp.where(alive, uneven, 0)[None]) / size
+    few = blocks < 2
+    spread = jnp.full(k, jnp.nan, totals.dtype) if few else _standard_error(gained)
+    order = jnp.argsort(-history[-1])
+    return LyapunovExponents(history[-1][order], jnp.where(alive, spread, jnp.nan)[order], history)
+
+
+def _standard_error(gained: jax.Array) -> jax.Array:
+    blocks = gained.shape[0]
+    centred = gained - jnp.mean(gained, axis=0, keepdims=True)
+    variance = jnp.sum(centred * centred, axis=0) / (blocks - 1) / blocks
+    # The root of an exact zero (a fixed point) would have an infinite derivative.
+    return jnp.where(variance == 0, 0, jnp.sqrt(jnp.where(variance == 0, 1, variance)))

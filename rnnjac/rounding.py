@@ -1,0 +1,105 @@
+"""First-order estimate of the rounding error in the logs of a graded product.
+
+A step computes Y = J L with |dY| <= eps |J| |L| and factors it as L' R. In graded coordinates that
+error, and the tilt F of L that earlier steps left behind, act as P -> L' (I + X) diag(e^d') U' with
+X = L'^-1 dY R^-1 + R F R^-1. The diagonal of X moves d'. What stands right of it is damped by
+e^(d_j - d_i) on its way into U'. What stands left of it tilts the columns of L' and is harmless, until
+a later step makes a direction that was small outgrow one that was large; so it is carried along.
+dY is modelled by random signs and sizes. The other errors are those of rounding U and its spectrum.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+
+from rnnjac.graded import Elimination
+
+# The true error lies within this factor of the first-order estimate (tests/test_truth.py).
+SAFETY = 4.0
+TILT_LIMIT = 1e30
+
+
+class Rounding(NamedTuple):
+    """What rounding has done to a graded product so far, in units of eps.
+
+    ``variance`` is the sum over steps of the squared errors of each d_i (inf where a direction was
+    lost by cancellation and may be alive), ``drift`` the signed sum of those that the tilt caused
+    (they add up coherently), ``tilt`` the matrix F, strictly lower.
+    """
+
+    variance: jax.Array
+    drift: jax.Array
+    tilt: jax.Array
+
+
+def exact(n: int, dtype) -> Rounding:
+    """No rounding yet."""
+    return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), dtype))
+
+
+def after_step(before: Rounding, image: jax.Array, step: Elimination, right: jax.Array) -> Rounding:
+    """Rounding after the step that factored ``image`` (J L) and gave the new ``right`` (U')."""
+    lost = jnp.isneginf(step.log_scale)
+    triangle = jnp.triu(jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed))
+    alive = ~(lost[:, None] | lost[None, :])
+
+    def conjugate(left_times_error: jax.Array) -> jax.Array:
+        solved = solve_triangular(triangle, left_times_error.T, trans="T").T
+        return jnp.where(alive, solved, 0)
+
+    error = _image_error(image, step)
+    residual = solve_triangular(step.packed, error, lower=True, unit_diagonal=True)
+    fresh = conjugate(residual)
+    carried = conjugate(triangle @ before.tilt[step.order][:, step.order])
+    size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(right), axis=1)))
+    damping = jnp.triu(jnp.exp(2 * jnp.minimum(0, size[None, :] - size[:, None])))
+    added = jnp.max((fresh * fresh + carried * carried) * damping, axis=1)
+    added = added + jnp.max(jnp.tril(fresh * fresh, -1), axis=0)
+    # A pivot that came out as zero is certain only if nothing was rounded in its row.
+    chance = lost & jnp.any(jnp.triu(residual) != 0, axis=1)
+    added = jnp.where(lost, jnp.where(chance, jnp.inf, 0), added)
+    variance = before.variance[step.order] + added
+    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(carried))
+    tilt = jnp.clip(jnp.tril(fresh + carried, -1), -TILT_LIMIT, TILT_LIMIT)
+    return Rounding(variance, drift, tilt)
+
+
+def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
+    """Bounds on |error| of sorted ``values`` (log sigma) from relative errors, in the same order.
+
+    Neighbours share their errors, since they mix. From a relative error of 1 upwards the value may
+    as well be zero: its lower end is -inf, and every later value may move up by one place. The
+    sorted ends of all intervals bound the sorted truth.
+    """
+    lost = jnp.isneginf(values)
+    by_chance = lost & jnp.isinf(relative)
+    relative = jnp.where(lost, 0, relative)
+    gap = jnp.where(lost, 0, values)
+    near = jnp.exp(-jnp.abs(gap[:, None] - gap[None, :]))
+    near = jnp.where(lost[:, None] | lost[None, :], 0, near)
+    error = jnp.max(near * jnp.minimum(relative, TILT_LIMIT)[None, :], axis=1)
+    low = jnp.where(error < 1, values - error, -jnp.inf)
+    high = values + jnp.minimum(error, jnp.log1p(error))
+    below = values - _descending(jnp.where(lost, -jnp.inf, low))
+    above = _descending(jnp.where(lost, -jnp.inf, high)) - values
+    error = jnp.maximum(error, jnp.maximum(below, above))
+    return jnp.where(lost, jnp.where(by_chance, jnp.inf, 0), error)
+
+
+def _image_error(image: jax.Array, step: Elimination) -> jax.Array:
+    """Random dY in units of eps: the size of each row, but exact zeros carry no rounding.
+
+    Rows shrunk by saturated units have errors as small; L has entries up to 1, so that a row of
+    |J| |L| is as large as the largest entry of that row of Y.
+    """
+    noise = np.random.default_rng(0).normal(size=image.shape)
+    permuted = image[step.rows][:, step.order]
+    size = jnp.max(jnp.abs(permuted), axis=1)
+    return jnp.where(permuted == 0, 0, size[:, None] * jnp.asarray(noise, image.dtype))
+
+
+def _descending(x: jax.Array) -> jax.Array:
+    return -jnp.sort(-x)

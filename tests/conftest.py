@@ -1,0 +1,29 @@
+"""Settings of every test run: strict promotion, reproducible draws, no display.
+
+The precision is the environment's: the suite runs once with JAX_ENABLE_X64=0 and once with =1,
+and no test toggles it.
+"""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# derandomised: a failure is the same on every machine; no deadline: the first example compiles
+hypothesis.settings.register_profile(
+    "suite", derandomize=True, deadline=None, max_examples=25, database=None
+)
+hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def dtype():
+    """Default floating-point dtype of this run: float64 under JAX_ENABLE_X64=1, else float32."""
+    return jnp.zeros(()).dtype
