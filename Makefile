@@ -69,8 +69,11 @@ build/$(PRESET)/%.npz: analyses/%.py $(LIBRARY) $(STORAGE) | $(VENV)/.report
 	@echo "compute   $* ($(PRESET))"
 	@$(PY) -m analyses.$* compute --preset $(PRESET) --out $@
 
+# modules that one analysis alone imports
 build/$(PRESET)/reference_checks.npz: analyses/meanfield.py \
   analyses/reference_products.py analyses/reference_networks.py
+build/$(PRESET)/trained_digits.npz: analyses/digits.py
+build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
 
 build/figures/$(PRESET)/.%.drawn: build/$(PRESET)/%.npz $(wildcard rnnjac/plot.py) | $(VENV)/.report
 	@echo "draw      $*"

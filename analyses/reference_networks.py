@@ -210,16 +210,54 @@ def identities(settings, key):
     yield "log σ₁/T above ln σ_max(W)", 0, excess, 1e-12, "a bound: never above, but for rounding"
 
 
+def log_sigmoid(a):
+    return -np.logaddexp(0, -np.asarray(a))
+
+
 def gated_closed_forms(settings, key):
     """Cells whose products are known in closed form."""
-    n, length = 12, 400
-    cell = rnnjac.cells.elman(inputs=1, hidden=n, activation="relu")
-    params = {"W_x": jnp.zeros((n, 1)), "W_s": jnp.eye(n), "b": jnp.zeros(n)}
-    inputs = jnp.zeros((length, 1))
-    logs = rnnjac.spectrum(cell.step, params, jnp.ones(n), inputs).log_singular_values
+    n, length = 8, 300
+    inputs = jax.random.normal(key, (length, 2))
+    reason = "one rounding at each step and unit"
+    wide = length * n * EPS
+
+    cell = rnnjac.cells.irnn(inputs=2, hidden=n)
+    params = cell.init(key)
+    logs = rnnjac.spectrum(cell.step, params, jnp.ones(n), length=length).log_singular_values
     worst = np.abs(np.asarray(logs)).max()
     yield f"IRNN, positive state, T = {length}: worst log σ", 0, worst, 0, "exact, bit for bit"
 
-    gate = -math.log1p(math.exp(-1))
-    yield "forget gate σ(1): log per step", -0.3132617, gate, 5e-8, "last printed digit"
-    yield "forget gate σ(1): half-life in steps", 2.2127, -math.log(2) / gate, 5e-5, "last digit"
+    # without recurrent weights P = [[F, 0], [G F, 0]], F = Π diag f, G = diag(o tanh'(c_T))
+    cell = rnnjac.cells.lstm(inputs=2, hidden=n)
+    params = cell.init(key) | {"W_h": jnp.zeros((4 * n, n))}
+    states = rnnjac.trajectory(cell.step, params, cell.initial_state(), inputs)
+    logs = rnnjac.spectrum(cell.step, params, cell.initial_state(), inputs).log_singular_values
+    gates = np.asarray(inputs @ params["W_x"].T + params["b"])
+    through = np.exp(log_sigmoid(gates[-1, 3 * n :])) / np.cosh(np.asarray(states.c)[-1]) ** 2
+    expected = log_sigmoid(gates[:, n : 2 * n]).sum(axis=0) + np.log1p(through**2) / 2
+    gap = np.abs(np.asarray(logs)[:n] - np.sort(expected)[::-1]).max()
+    yield "LSTM without recurrent weights: worst log σ", 0, gap, wide, reason
+    lost = np.isneginf(np.asarray(logs)).sum()
+    yield "LSTM without recurrent weights: directions lost", n, lost, 0, "a count"
+
+    # at zero input c stays 0, and the factor from c to h is the same at both lengths
+    options = {"length": 200, "at": (100, 200)}
+    quiet = rnnjac.spectrum(cell.step, params, cell.initial_state(), **options)
+    first, second = np.asarray(quiet.log_singular_values)[:, 0]
+    rate = (second - first) / 100
+    yield (
+        "LSTM, forget bias 1, no input: log σ per step",
+        -0.3132617,
+        rate,
+        5e-8,
+        "last printed digit",
+    )
+    half = -math.log(2) / rate
+    yield "LSTM, forget bias 1, no input: half-life", 2.2127, half, 5e-5, "last printed digit"
+
+    cell = rnnjac.cells.gru(inputs=2, hidden=n)
+    params = cell.init(key) | {"W_h": jnp.zeros((3 * n, n))}
+    logs = rnnjac.spectrum(cell.step, params, cell.initial_state(), inputs).log_singular_values
+    update = np.asarray(inputs @ params["W_x"].T)[:, n : 2 * n]
+    gap = np.abs(np.asarray(logs) - np.sort(log_sigmoid(update).sum(axis=0))[::-1]).max()
+    yield "GRU without recurrent weights: worst log σ", 0, gap, wide, reason

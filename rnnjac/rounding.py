@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from rnnjac.graded import Elimination
+from rnnjac.graded import Elimination, GradedProduct
 
 # The true error lies within this factor of the first-order estimate (tests/test_truth.py).
 SAFETY = 4.0
@@ -25,8 +25,8 @@ TILT_LIMIT = 1e30
 class Rounding(NamedTuple):
     """What rounding has done to a graded product so far, in units of eps.
 
-    ``variance`` is the sum over steps of the squared errors of each d_i (inf where a direction was
-    lost by cancellation and may be alive), ``drift`` the signed sum of those that the tilt caused
+    ``variance`` is the sum over steps of the squared errors of each d_i (inf once rounding may have
+    made a zero pivot, or a zero one nonzero), ``drift`` the signed sum of those that the tilt caused
     (they add up coherently), ``tilt`` the matrix F, strictly lower.
     """
 
@@ -40,8 +40,14 @@ def exact(n: int, dtype) -> Rounding:
     return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), dtype))
 
 
-def after_step(before: Rounding, image: jax.Array, step: Elimination, right: jax.Array) -> Rounding:
-    """Rounding after the step that factored ``image`` (J L) and gave the new ``right`` (U')."""
+def after_step(
+    before: Rounding,
+    image: jax.Array,
+    step: Elimination,
+    shorter: GradedProduct,
+    longer: GradedProduct,
+) -> Rounding:
+    """Rounding after the step that factored ``image`` (J L) and made the product longer."""
     lost = jnp.isneginf(step.log_scale)
     triangle = jnp.triu(jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed))
     alive = ~(lost[:, None] | lost[None, :])
@@ -54,13 +60,17 @@ def after_step(before: Rounding, image: jax.Array, step: Elimination, right: jax
     residual = solve_triangular(step.packed, error, lower=True, unit_diagonal=True)
     fresh = conjugate(residual)
     carried = conjugate(triangle @ before.tilt[step.order][:, step.order])
-    size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(right), axis=1)))
+    size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     damping = jnp.triu(jnp.exp(2 * jnp.minimum(0, size[None, :] - size[:, None])))
     added = jnp.max((fresh * fresh + carried * carried) * damping, axis=1)
     added = added + jnp.max(jnp.tril(fresh * fresh, -1), axis=0)
     # A pivot that came out as zero is certain only if nothing was rounded in its row.
-    chance = lost & jnp.any(jnp.triu(residual) != 0, axis=1)
-    added = jnp.where(lost, jnp.where(chance, jnp.inf, 0), added)
+    was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
+    rounded = jnp.any((jnp.triu(residual) != 0) & was_alive[None, :], axis=1)
+    added = jnp.where(lost, jnp.where(was_alive & rounded, jnp.inf, 0), added)
+    # A pivot that may be all rounding could as well be zero: no finite error covers that.
+    certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
+    added = jnp.where(certain, added, jnp.inf)
     variance = before.variance[step.order] + added
     drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(carried))
     tilt = jnp.clip(jnp.tril(fresh + carried, -1), -TILT_LIMIT, TILT_LIMIT)
@@ -68,25 +78,22 @@ def after_step(before: Rounding, image: jax.Array, step: Elimination, right: jax
 
 
 def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
-    """Bounds on |error| of sorted ``values`` (log sigma) from relative errors, in the same order.
+    """Bounds on |error| of sorted ``values`` (log sigma) from their own errors, in the same order.
 
-    Neighbours share their errors, since they mix. From a relative error of 1 upwards the value may
-    as well be zero: its lower end is -inf, and every later value may move up by one place. The
-    sorted ends of all intervals bound the sorted truth.
+    Neighbours share their errors, since they mix. A value with the error inf may be zero: its lower
+    end is -inf, and every later value may stand one place higher. The sorted ends of all intervals
+    bound the sorted truth.
     """
-    lost = jnp.isneginf(values)
-    by_chance = lost & jnp.isinf(relative)
-    relative = jnp.where(lost, 0, relative)
-    gap = jnp.where(lost, 0, values)
-    near = jnp.exp(-jnp.abs(gap[:, None] - gap[None, :]))
+    lost, unsure = jnp.isneginf(values), jnp.isinf(relative)
+    place = jnp.where(lost, 0, values)
+    near = jnp.exp(-jnp.abs(place[:, None] - place[None, :]))
     near = jnp.where(lost[:, None] | lost[None, :], 0, near)
-    error = jnp.max(near * jnp.minimum(relative, TILT_LIMIT)[None, :], axis=1)
-    low = jnp.where(error < 1, values - error, -jnp.inf)
-    high = values + jnp.minimum(error, jnp.log1p(error))
-    below = values - _descending(jnp.where(lost, -jnp.inf, low))
-    above = _descending(jnp.where(lost, -jnp.inf, high)) - values
+    error = jnp.max(near * jnp.where(unsure, 1, relative)[None, :], axis=1)
+    low = jnp.where(lost | unsure, -jnp.inf, values - error)
+    below = values - _descending(low)
+    above = _descending(values + error) - values
     error = jnp.maximum(error, jnp.maximum(below, above))
-    return jnp.where(lost, jnp.where(by_chance, jnp.inf, 0), error)
+    return jnp.where(lost, jnp.where(unsure, jnp.inf, 0), error)
 
 
 def _image_error(image: jax.Array, step: Elimination) -> jax.Array:

@@ -122,7 +122,7 @@ def _record(system: System, times: np.ndarray) -> _Chain:
         x, slot = at
         flat, image = push_forward(system, flat, x, chain.product.left)
         product, step = graded.extend(chain.product, image)
-        error = rounding.after_step(chain.rounding, image, step, product.right)
+        error = rounding.after_step(chain.rounding, image, step, chain.product, product)
         chain = _Chain(product, error)
         records = jax.tree.map(lambda r, a: r.at[slot].set(a, mode="drop"), records, chain)
         return (flat, chain, records), None

@@ -13,16 +13,18 @@ CODE = [p for d in ("rnnjac", "analyses", "benchmarks", "tests") for p in (ROOT 
 
 # A module imports only from lower layers (or from its own package, as cells.lstm from cells._cell).
 LAYERS = (
-    ("_checks", "_compiled"),
+    ("_checks", "_compiled", "frame"),
     ("activations",),
     ("bounds",),
     ("initializers",),
     ("cells", "dynamics", "tasks"),
+    ("gates",),
+    ("carousel",),
     ("jacobian",),
     ("jacobi",),
     ("graded",),
     ("rounding",),
-    ("spectrum", "gradient"),
+    ("spectrum", "lyapunov", "gradient"),
     ("observables",),
     ("regularizers", "training"),
     ("diagnose", "plot", "interop"),
@@ -30,8 +32,8 @@ LAYERS = (
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 
 # What knows only arrays stays clear of everything that knows a recurrent net.
-ARRAYS_ONLY = {"graded", "rounding", "jacobi", "observables"}
-RECURRENT = {"cells", "dynamics", "jacobian", "spectrum", "gradient", "initializers", "training"}
+ARRAYS_ONLY = {"frame", "graded", "rounding", "jacobi", "observables"}
+RECURRENT = {module for module in LEVEL if LEVEL[module] >= LEVEL["initializers"]} - ARRAYS_ONLY
 
 LINES = 320
 IMPORT_SECONDS = 0.4

@@ -13,6 +13,23 @@ ACTIVATION_VALUE = 10
 # Dot products of at most 5 entries of order 1 to 3, and the activation (10) on top.
 ELMAN_STEP = 40
 
+# --- cells ---
+# One step: dot products of at most 5 normal entries (5 roundings, arguments up to ~4), damped by the
+# slope of what follows (<= 1); activations (10); gates and sums. Relative to max(1, largest entry).
+CELL_STEP = 20
+# One-step Jacobians: slopes (7 each) and their shift by an argument off by some eps, times weights
+# up to ~2; relative to max(1, largest entry).
+CELL_JACOBIAN = 30
+# A sum of 40 logs, each right to a few eps and rounded at the size of the sum (40 / 2 eps).
+CELL_CHAIN = 60
+
+# --- gates ---
+# Products of 14 one-step Jacobians of 4 units, each right to some eps: 16 eps of the product's norm
+# at worst in 12 draws.
+CAROUSEL_PRODUCT = 100
+# A sum of 2000 equal logs, each addition rounded at the size of the sum: at most T/2 eps of it.
+CAROUSEL_LOG = 1000
+
 # --- initializers ---
 # A mean of N draws is normal with a known deviation; 5 of them are passed once in 2 million.
 STATISTICAL_SIGMAS = 5
@@ -41,3 +58,39 @@ OBSERVABLE = 40
 ORACLE_ROUNDING = 4
 # LAPACK's backward errors are modest multiples of n eps times the condition stated in the test.
 ORACLE_BACKWARD = 10
+
+# --- truth ---
+# The project's accuracy promise for well-conditioned factors: an absolute error of log sigma, which
+# is 4.5e6 eps in float64 and 840 eps per step in float32.
+LOG_SIGMA_FLOAT64 = 1e-9
+LOG_SIGMA_FLOAT32_PER_STEP = 1e-4
+# Factors this badly conditioned once their rows are scaled are outside the promise.
+PROMISED_CONDITION = 1e6
+COVERAGE = 0.99
+MEDIAN_OVERSTATEMENT = 100
+
+
+def promised_log_sigma(dtype, steps):
+    """Largest promised |error| of log sigma after so many steps."""
+    return LOG_SIGMA_FLOAT64 if dtype == "float64" else LOG_SIGMA_FLOAT32_PER_STEP * max(steps, 10)
+
+
+# --- graded, jacobi, spectrum, gradient ---
+# A singular value of a matrix of n columns whose rows have condition number k: n k eps, times a
+# small constant; the tests pass n k.
+JACOBI = 10
+# One factor: products of n terms, an elimination, two triangular products, in n eps each, times the
+# condition numbers (up to 100 for the matrices drawn).
+FEW_STEPS = 2000
+# A sum of T logs, each rounded at the size of the sum so far: eps |sum| per step at the worst.
+LOG_SUM = 2
+# |sum of log sigma - sum of log |det J||, relative: LAPACK's determinants lose k eps per step.
+DETERMINANT_FLOAT64 = 1e-9
+DETERMINANT_FLOAT32 = 1e-4
+# Finite differences of an exponent: h = eps^(1/3), error h^2 times third derivatives up to 100.
+EXPONENT_GRADIENT = 1e-6
+
+
+def sum_of_logs(dtype):
+    """Relative tolerance of the identity sum log sigma = sum log |det J|."""
+    return DETERMINANT_FLOAT64 if dtype == "float64" else DETERMINANT_FLOAT32

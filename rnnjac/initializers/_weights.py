@@ -1,8 +1,4 @@
-"""Weight initializers: functions that build a function ``(key, shape, dtype) -> array``.
-
-A matrix of shape (n_out, n_in) acts on a column from the left, so the last axis counts its inputs.
-What is built here has the signature of ``jax.nn.initializers``; those fit wherever these do.
-"""
+"""Initializers of one matrix or vector; see the package for the common form."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

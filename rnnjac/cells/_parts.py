@@ -1,0 +1,48 @@
+"""What the cell constructors share: the input's drive, blocks of gates, dtypes and checks."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import _checks
+
+
+def default(dtype: Any) -> Any:
+    """``dtype``, or JAX's default float if None (asked for when called: the setting may change)."""
+    return jnp.result_type(float) if dtype is None else dtype
+
+
+def sizes(inputs: Any, hidden: Any) -> tuple[int, int]:
+    """Sizes of the input and of the state, after checking them."""
+    return _checks.integer("inputs", inputs, 0), _checks.integer("hidden", hidden, 1)
+
+
+def flag(name: str, value: Any) -> bool:
+    """``value``, after checking that it is True or False."""
+    if not isinstance(value, bool):
+        raise _checks.error(name, "True or False", _checks.describe(value), TypeError)
+    return value
+
+
+def number(name: str, value: Any, expected: str, fits) -> float:
+    """``value`` as a float, after checking that it is a real number that ``fits``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _checks.error(name, expected, _checks.describe(value), TypeError)
+    if not fits(value):
+        raise _checks.error(name, expected, value)
+    return float(value)
+
+
+def drive(W_x: jax.Array, b: jax.Array, x: jax.Array | None) -> jax.Array:
+    """W_x x + b, where no input is the same as zeros."""
+    if x is None:
+        return b
+    if jnp.shape(x) != (W_x.shape[1],):
+        raise _checks.error("x", f"shape ({W_x.shape[1]},)", _checks.describe(x))
+    return W_x @ x + b
+
+
+def blocks(stacked: jax.Array, size: int) -> list[jax.Array]:
+    """Blocks of ``size`` rows, in their order."""
+    return [stacked[start : start + size] for start in range(0, stacked.shape[0], size)]

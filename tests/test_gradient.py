@@ -1,0 +1,104 @@
+"""Gradients carried back, and the map of every (start, end) pair."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnnjac
+from rnnjac import cells
+from tests.tolerances import FEW_STEPS
+
+
+@pytest.fixture
+def net():
+    cell = cells.elman(2, 5)
+    params = cell.init(jax.random.key(0))
+    return cell, params, cell.initial_state(), jax.random.normal(jax.random.key(1), (12, 2))
+
+
+def tolerance(dtype):
+    return FEW_STEPS * float(jnp.finfo(dtype).eps)
+
+
+def test_gradient_norms_are_those_of_jax_grad(net, dtype):
+    cell, params, start, inputs = net
+    cotangent = jnp.arange(1.0, 6)
+    found = rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent)
+    states = rnnjac.trajectory(cell.step, params, start, inputs)
+    for t in range(13):
+
+        def loss(state, t=t):
+            return rnnjac.trajectory(cell.step, params, state, inputs[t:])[-1] @ cotangent
+
+        expected = jnp.log(jnp.linalg.norm(jax.grad(loss)(states[t])))
+        np.testing.assert_allclose(found[t], expected, atol=tolerance(dtype))
+
+
+def test_far_below_the_range_of_floats(dtype):
+    steps = 5000
+    found = rnnjac.gradient_norms(
+        lambda p, s, x: 0.5 * s, None, jnp.zeros(1), None, jnp.ones(1), length=steps
+    )
+    expected = -np.log(2) * np.arange(steps, -1, -1)
+    np.testing.assert_allclose(found, expected, atol=steps * np.log(2) * tolerance(dtype))
+
+
+def test_a_gradient_that_is_exactly_zero(dtype):
+    cell = cells.elman(0, 3, "relu")
+    params = cell.init(jax.random.key(0)) | {"b": jnp.full(3, -50.0)}
+    found = rnnjac.gradient_norms(cell.step, params, jnp.zeros(3), None, jnp.ones(3), length=2)
+    assert np.isneginf(found[:2]).all()
+    np.testing.assert_allclose(found[2], np.log(3) / 2, rtol=tolerance(dtype))
+
+
+def test_pytree_cotangent(dtype):
+    def step(params, state, x):
+        return {"a": 2.0 * state["a"], "b": 0.5 * state["b"]}
+
+    state = {"a": jnp.ones(2), "b": jnp.ones(())}
+    cotangent = {"a": jnp.zeros(2), "b": jnp.ones(())}
+    found = rnnjac.gradient_norms(step, None, state, None, cotangent, length=3)
+    np.testing.assert_allclose(found, np.log(0.5) * np.array([3, 2, 1, 0]), atol=tolerance(dtype))
+
+
+@pytest.mark.parametrize("top", [1, 2, 5])
+def test_reach_equals_the_spectrum_of_each_span(net, top, dtype):
+    cell, params, start, inputs = net
+    found = rnnjac.reach(cell.step, params, start, inputs[:6], top=top)
+    states = rnnjac.trajectory(cell.step, params, start, inputs[:6])
+    assert found.shape == (7, 7, top)
+    for end in range(7):
+        for begin in range(7):
+            if begin > end:
+                assert np.isnan(found[end, begin]).all()
+                continue
+            alone = rnnjac.spectrum(cell.step, params, states[begin], inputs[begin:end])
+            wrong = jnp.abs(found[end, begin] - alone.log_singular_values[:top])
+            assert (wrong <= 3 * alone.error[:top] + tolerance(dtype) / 10).all()
+
+
+def test_reach_of_no_steps(net):
+    cell, params, start, inputs = net
+    found = rnnjac.reach(cell.step, params, start, inputs[:0], top=2)
+    np.testing.assert_array_equal(found, np.zeros((1, 1, 2)))
+
+
+@pytest.mark.parametrize("top", [0, 6])
+def test_reach_refuses_top_out_of_range(net, top):
+    cell, params, start, inputs = net
+    with pytest.raises(ValueError, match=f"top: expected an integer from 1 to 5; got {top}"):
+        rnnjac.reach(cell.step, params, start, inputs, top=top)
+
+
+@pytest.mark.parametrize(
+    ("cotangent", "message"),
+    [
+        (jnp.ones(4), r"cotangent: expected leaves of shape \[\(5,\)\]; got \[\(4,\)\]"),
+        ((jnp.ones(5),), "cotangent: expected the structure of the state"),
+    ],
+)
+def test_cotangent_must_look_like_the_state(net, cotangent, message):
+    cell, params, start, inputs = net
+    with pytest.raises(ValueError, match=message):
+        rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent)

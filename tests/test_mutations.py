@@ -1,0 +1,81 @@
+"""Errors found in other packages, put into a copy of this one on purpose: a test must notice each."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RIGHT_SIDE = 'return phi(params["W_s"] @ state + drive)'
+# the same value, but the slopes stand to the right of the weights in its derivative
+WRONG_SIDE = """pre = params["W_s"] @ state + drive
+            slopes = jax.lax.stop_gradient(jax.vmap(jax.grad(phi))(pre))
+            tangent = params["W_s"] @ (slopes * state)
+            return jax.lax.stop_gradient(phi(pre) - tangent) + tangent"""
+
+# what went wrong: the file, what stands there, what a mistake makes of it, a test that must fail
+MUTATIONS = {
+    "a transpose too many": (
+        "rnnjac/graded.py",
+        "extend(product, factor @ product.left)[0]",
+        "extend(product, factor.T @ product.left)[0]",
+        "tests/test_graded.py::test_the_product_itself",
+    ),
+    "product in reversed order": (
+        "rnnjac/graded.py",
+        "factors.dtype), factors)[0]",
+        "factors.dtype), factors[::-1])[0]",
+        "tests/test_graded.py::test_the_product_itself",
+    ),
+    "slopes on the wrong side": (
+        "rnnjac/cells/elman.py",
+        RIGHT_SIDE,
+        WRONG_SIDE,
+        "tests/test_jacobian.py::test_state_jacobian_is_slopes_times_weights",
+    ),
+    "LSTM Jacobian without its cell state": (
+        "rnnjac/cells/lstm.py",
+        "LSTM_CELL",
+        "LSTM_MUTANT",
+        "LSTM_TEST",
+    ),
+    "a lost direction reported as 0 in a spectrum": (
+        "rnnjac/graded.py",
+        "new_scale = scale + jnp.log(jnp.abs(jnp.diagonal(triangle)))",
+        "size = jnp.abs(jnp.diagonal(triangle))\n"
+        "    new_scale = scale + jnp.log(jnp.where(size == 0, 1, size))",
+        "tests/test_spectrum.py::test_dead_units_are_lost",
+    ),
+    "a lost direction reported as 0 in an exponent": (
+        "rnnjac/frame.py",
+        "return lower, jnp.log(jnp.abs(jnp.diagonal(packed))), (packed, rows)",
+        "size = jnp.abs(jnp.diagonal(packed))\n"
+        "    return lower, jnp.log(jnp.where(size == 0, 1, size)), (packed, rows)",
+        "tests/test_lyapunov.py::test_lost_directions",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_a_test_notices(mutation, tmp_path):
+    name, right, wrong, test = mutation
+    for folder in ("rnnjac", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    assert _passes(test, tmp_path)
+    source = (tmp_path / name).read_text()
+    assert source.count(right) == 1
+    (tmp_path / name).write_text(source.replace(right, wrong))
+    assert not _passes(test, tmp_path)
+
+
+def _passes(test, folder):
+    """Whether a test passes in a copy of the project; anything but pass or fail is an error here."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.returncode == 0

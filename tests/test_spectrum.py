@@ -1,0 +1,205 @@
+"""Spectra of whole systems: closed forms, exact identities, lost directions, any length."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnnjac
+from rnnjac import cells
+from tests.tolerances import FEW_STEPS, LOG_SUM, sum_of_logs
+
+
+def scaled_rotation(n, dtype, seed=0):
+    q = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))[0]
+    return jnp.asarray(q, dtype)
+
+
+def linear(matrix, state, x):
+    return matrix @ state
+
+
+def constant(scale_and_matrix, state, x):
+    scale, matrix = scale_and_matrix
+    return scale * (matrix @ state)
+
+
+@pytest.fixture
+def net():
+    cell = cells.elman(2, 6)
+    params = cell.init(jax.random.key(0))
+    return cell, params, cell.initial_state(), jax.random.normal(jax.random.key(1), (30, 2))
+
+
+def eps(dtype):
+    return float(jnp.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("n", [1, 4, 16])
+def test_scaled_orthogonal(n, dtype):
+    """0.3 Q: every log sigma is T ln 0.3; log-domain products elsewhere clamp and stall here."""
+    steps, tolerance = (1600, 1e-9) if dtype == jnp.float64 else (200, 1e-3)
+    start = jnp.zeros(n, dtype)
+    found = rnnjac.spectrum(constant, (0.3, scaled_rotation(n, dtype)), start, length=steps)
+    error = np.abs(np.asarray(found.log_singular_values, float) - steps * np.log(0.3))
+    assert error.max() <= tolerance
+    assert (found.error >= error).all()
+
+
+def test_identity_network_is_exact(dtype):
+    """IRNN (Le, Jaitly & Hinton 2015), positive states: the product is the identity bit for bit."""
+    cell = cells.elman(0, 8, "relu")
+    params = cell.init(jax.random.key(0)) | {"W_s": jnp.eye(8), "b": jnp.zeros(8)}
+    found = rnnjac.spectrum(cell.step, params, jnp.ones(8), length=1000)
+    np.testing.assert_array_equal(found.log_singular_values, np.zeros(8))
+    np.testing.assert_array_equal(found.exponents, np.zeros(8))
+
+
+@pytest.mark.parametrize("dead", [0, 1, 3, 8])
+def test_dead_units_are_lost(dead, dtype):
+    cell = cells.elman(0, 8, "relu")
+    bias = jnp.where(jnp.arange(8) < dead, -50.0, 50.0)
+    params = cell.init(jax.random.key(1)) | {"b": bias}
+    found = rnnjac.spectrum(cell.step, params, cell.initial_state(), length=1)
+    assert np.isneginf(found.log_singular_values).sum() == dead
+    assert not np.isnan(found.log_singular_values).any()
+    assert not np.isnan(found.error).any()
+    np.testing.assert_array_equal(found.error[8 - dead :], 0)
+
+
+def test_jordan_block(dtype):
+    """[[a, b], [0, a]]: s1 s2 = a^2T and s1^2 + s2^2 = 2 a^2T + T^2 a^(2T-2) b^2."""
+    a, b, steps = 0.9, 1.0, 50
+    block = jnp.asarray([[a, b], [0, a]], dtype)
+    found = rnnjac.spectrum(linear, block, jnp.zeros(2, dtype), length=steps)
+    logs = np.asarray(found.log_singular_values, float)
+    a, b = float(block[0, 0]), float(block[0, 1])
+    tolerance = FEW_STEPS * eps(dtype)
+    np.testing.assert_allclose(logs.sum(), 2 * steps * np.log(a), rtol=tolerance)
+    squares = 2 * a ** (2 * steps) + steps**2 * a ** (2 * steps - 2) * b**2
+    np.testing.assert_allclose(np.exp(2 * logs).sum(), squares, rtol=10 * tolerance)
+
+
+def test_small_radius_does_not_forbid_growth(dtype):
+    """Non-normal with radius 0.5 and norm over 1: grows first and decays later."""
+    matrix = jnp.asarray([[0.5, 10.0], [0.0, 0.5]], dtype)
+    found = rnnjac.spectrum(linear, matrix, jnp.zeros(2, dtype), length=100, at=[1, 100])
+    assert found.log_singular_values[0, 0] > 2
+    assert found.log_singular_values[1, 0] < -50
+
+
+def test_sum_is_the_determinant_over_20000_steps(dtype):
+    """n = 32, log sigma down to -40000 or so, far beyond the range of any float."""
+    n, steps = 32, 20000
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(n, n))
+    weights *= 1.2 / np.abs(np.linalg.eigvals(weights)).max()
+    params = {"W_s": jnp.asarray(weights, dtype), "W_x": jnp.eye(n, dtype=dtype)}
+    params["b"] = jnp.zeros(n, dtype)
+    inputs = 0.5 * jax.random.normal(jax.random.key(2), (steps, n))
+    cell = cells.elman(n, n)
+    found = rnnjac.spectrum(cell.step, params, jnp.zeros(n, dtype), inputs)
+    logs = np.asarray(found.log_singular_values, float)
+    assert np.isfinite(logs).all()
+    assert not np.isnan(found.error).any()
+    assert logs[-1] < -30000
+    factors = np.asarray(rnnjac.jacobians(cell.step, params, jnp.zeros(n, dtype), inputs), float)
+    determinants = np.linalg.slogdet(factors)[1].sum()
+    np.testing.assert_allclose(logs.sum(), determinants, rtol=sum_of_logs(dtype))
+
+
+@pytest.mark.parametrize("at", [[0, 1, 7, 30], [30, 7, 7, 0], [30], (5,), np.array([2, 3])])
+def test_recorded_times(net, at, dtype):
+    cell, params, start, inputs = net
+    found = rnnjac.spectrum(cell.step, params, start, inputs, at=at)
+    assert found.log_singular_values.shape == found.error.shape == (len(at), 6)
+    np.testing.assert_array_equal(found.steps, at)
+    for row, error, time in zip(found.log_singular_values, found.error, at, strict=True):
+        alone = rnnjac.spectrum(cell.step, params, start, inputs[:time])
+        assert (jnp.abs(row - alone.log_singular_values) <= error + alone.error).all()
+
+
+def test_no_steps(net, dtype):
+    cell, params, start, inputs = net
+    found = rnnjac.spectrum(cell.step, params, start, inputs[:0])
+    np.testing.assert_array_equal(found.log_singular_values, np.zeros(6))
+    np.testing.assert_array_equal(found.exponents, np.zeros(6))
+
+
+def test_graded_product_of_the_jacobians_agrees(net, dtype):
+    cell, params, start, inputs = net
+    found = rnnjac.spectrum(cell.step, params, start, inputs)
+    factors = rnnjac.jacobians(cell.step, params, start, inputs)
+    again = rnnjac.graded_product(factors).log_singular_values()
+    assert (jnp.abs(found.log_singular_values - again) <= 2 * found.error).all()
+
+
+def test_both_forms_of_the_network_have_tied_products(net, dtype):
+    """J_x = W D and J_h = D W (claims S2): P_x[t, k] W = W P_h[t-1, k-1] with h = phi(x)."""
+    cell, params, _, _ = net
+    before = cells.elman(2, 6, form="preactivation")
+    params = params | {"b": jnp.zeros(6)}
+    x0 = jax.random.normal(jax.random.key(3), (6,))
+    of_x = rnnjac.jacobians(before.step, params, x0, length=4)
+    of_h = rnnjac.jacobians(cell.step, params, jnp.tanh(x0), length=4)
+    weights = params["W_s"]
+    left = rnnjac.graded_product(of_x).apply(weights)
+    slope_first = rnnjac.graded_product(of_h[:3])
+    start = (1 - jnp.tanh(x0) ** 2)[:, None] * weights
+    right = weights @ slope_first.apply(start)
+    np.testing.assert_allclose(left, right, atol=FEW_STEPS * eps(dtype))
+
+
+def test_pytree_states_are_one_state(dtype):
+    def split(params, state, x):
+        flat = params @ jnp.concatenate([state["a"], state["b"]])
+        return {"a": flat[:2], "b": flat[2:]}
+
+    matrix = scaled_rotation(5, dtype) * jnp.arange(1.0, 6)[:, None]
+    whole = rnnjac.spectrum(linear, matrix, jnp.zeros(5, dtype), length=9)
+    start = {"a": jnp.zeros(2, dtype), "b": jnp.zeros(3, dtype)}
+    parts = rnnjac.spectrum(split, matrix, start, length=9)
+    error = whole.error + parts.error
+    assert (jnp.abs(whole.log_singular_values - parts.log_singular_values) <= error).all()
+
+
+def henon(params, state, x):
+    a, b = params
+    return jnp.stack([1 - a * state[0] ** 2 + state[1], b * state[0]])
+
+
+def test_henon_map_shrinks_areas_at_a_known_rate(dtype):
+    found = rnnjac.spectrum(henon, (1.4, 0.3), jnp.asarray([0.1, 0.1], dtype), length=500)
+    total = float(found.log_singular_values.sum())
+    assert abs(total - 500 * np.log(0.3)) <= LOG_SUM * 500 * eps(dtype) * abs(total)
+
+
+def test_cat_map_is_symplectic(dtype):
+    cat = jnp.asarray([[2.0, 1.0], [1.0, 1.0]], dtype)
+    found = rnnjac.spectrum(linear, cat, jnp.zeros(2, dtype), length=300)
+    expected = 300 * np.log((3 + np.sqrt(5)) / 2) * np.array([1, -1])
+    error = np.abs(np.asarray(found.log_singular_values, float) - expected)
+    assert (error <= np.asarray(found.error)).all()
+
+
+def test_nan_parameters_give_nan(net):
+    cell, params, start, inputs = net
+    broken = params | {"W_s": params["W_s"].at[0, 0].set(jnp.nan)}
+    found = rnnjac.spectrum(cell.step, broken, start, inputs)
+    assert np.isnan(found.log_singular_values).any()
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "message"),
+    [
+        ([31], ValueError, "at: expected an integer from 0 to 30; got 31"),
+        ([-1], ValueError, "at: expected an integer >= 0; got -1"),
+        ([1.5], TypeError, "at: expected an integer >= 0; got 1.5"),
+        (7, TypeError, "at: expected a sequence of integers; got 7"),
+        ([], ValueError, "at: expected at least one time; got an empty sequence"),
+    ],
+)
+def test_bad_times(net, at, kind, message):
+    cell, params, start, inputs = net
+    with pytest.raises(kind, match=message):
+        rnnjac.spectrum(cell.step, params, start, inputs, at=at)

@@ -1,0 +1,116 @@
+"""Every public function under every transformation: jit = eager, vmap = loop, traced once, lowered."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+import rnnjac
+from rnnjac import cells
+from tests.tolerances import FEW_STEPS
+
+CELL = cells.elman(2, 4)
+LENGTH = 6
+
+# name: function of (params, state, inputs) -> array; whether it is differentiable
+FUNCTIONS = {
+    "trajectory": (lambda p, s, x: rnnjac.trajectory(CELL.step, p, s, x), True),
+    "jacobians": (lambda p, s, x: rnnjac.jacobians(CELL.step, p, s, x), True),
+    "input_jacobians": (lambda p, s, x: rnnjac.input_jacobians(CELL.step, p, s, x), True),
+    "parameter_jacobians": (
+        lambda p, s, x: rnnjac.parameter_jacobians(CELL.step, p, s, x)["W_s"],
+        True,
+    ),
+    "spectrum": (lambda p, s, x: rnnjac.spectrum(CELL.step, p, s, x).log_singular_values, False),
+    "spectrum at": (
+        lambda p, s, x: rnnjac.spectrum(CELL.step, p, s, x, at=[2, 6]).exponents,
+        False,
+    ),
+    "lyapunov_exponents": (
+        lambda p, s, x: rnnjac.lyapunov_exponents(CELL.step, p, s, x).values,
+        True,
+    ),
+    "top": (
+        lambda p, s, x: rnnjac.lyapunov_exponents(CELL.step, p, s, x, top=2, warmup=1).history,
+        True,
+    ),
+    "gradient_norms": (lambda p, s, x: rnnjac.gradient_norms(CELL.step, p, s, x, jnp.ones(4)), True),
+    "reach": (lambda p, s, x: jnp.nan_to_num(rnnjac.reach(CELL.step, p, s, x, top=2)), False),
+    "graded_product": (
+        lambda p, s, x: rnnjac.graded_product(
+            rnnjac.jacobians(CELL.step, p, s, x)
+        ).log_singular_values(),
+        False,
+    ),
+    "combine": (lambda p, s, x: _squared(p, s, x).log_norm(), False),
+    "spectral_norm": (lambda p, s, x: rnnjac.spectral_norm(p["W_s"]), True),
+    "spectral_radius": (lambda p, s, x: rnnjac.spectral_radius(p["W_s"]), True),
+    "departure_from_normality": (lambda p, s, x: rnnjac.departure_from_normality(p["W_s"]), True),
+    "gradient_bound": (lambda p, s, x: rnnjac.gradient_bound(p["W_s"], "tanh"), True),
+    "kaplan_yorke_dimension": (lambda p, s, x: rnnjac.kaplan_yorke_dimension(p["b"] + s), True),
+    "entropy_rate": (lambda p, s, x: rnnjac.entropy_rate(p["b"] + s), True),
+}
+cases = pytest.mark.parametrize(
+    ("function", "differentiable"), FUNCTIONS.values(), ids=FUNCTIONS.keys()
+)
+
+
+def _squared(p, s, x):
+    product = rnnjac.graded_product(rnnjac.jacobians(CELL.step, p, s, x))
+    return rnnjac.combine(product, product)
+
+
+def arguments(seed):
+    keys = jax.random.split(jax.random.key(seed), 3)
+    params = CELL.init(keys[0])
+    return params, 0.1 * jax.random.normal(keys[1], (4,)), jax.random.normal(keys[2], (LENGTH, 2))
+
+
+def close(a, b, dtype):
+    tolerance = FEW_STEPS * float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@cases
+def test_jit_equals_eager(function, differentiable, dtype):
+    close(jax.jit(function)(*arguments(0)), function(*arguments(0)), dtype)
+
+
+@cases
+def test_vmap_equals_loop(function, differentiable, dtype):
+    each = [arguments(seed) for seed in range(3)]
+    together = jax.vmap(function)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *each))
+    for row, one in zip(together, each, strict=True):
+        close(row, function(*one), dtype)
+
+
+@cases
+def test_gradients_are_finite(function, differentiable, dtype):
+    if not differentiable:
+        return
+    params, state, inputs = arguments(0)
+    gradient = jax.grad(lambda p: jnp.sum(function(p, state, inputs)))(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+def test_a_second_call_traces_nothing(dtype):
+    traces = []
+
+    def step(params, state, x):
+        traces.append(1)
+        return CELL.step(params, state, x)
+
+    for function in (rnnjac.spectrum, rnnjac.lyapunov_exponents, rnnjac.jacobians, rnnjac.reach):
+        function(step, *arguments(0))
+        before = len(traces)
+        function(step, *arguments(1))
+        assert len(traces) == before
+
+
+@pytest.mark.parametrize("name", ["spectrum", "lyapunov_exponents", "reach", "combine"])
+def test_hot_path_lowers_for_every_platform(name, dtype):
+    function, _ = FUNCTIONS[name]
+    platforms = ["cpu", "cuda", "rocm", "tpu"]
+    exported = export.export(jax.jit(function), platforms=platforms)(*arguments(0))
+    assert set(exported.platforms) == set(platforms)
