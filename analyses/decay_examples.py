@@ -13,7 +13,8 @@ TILTED = ((2.0, -4.0), (1.0, -1.75))  # eigenvalues (1 ± i √31)/8, of modulus
 HELD = (0.0, 8.0)  # pre-activations at which the second unit is saturated
 NILPOTENT_SIZE = 30
 LATCH = 5.0  # weight of the bistable unit
-LATCH_START = 0.3
+LATCH_START = 0.3  # the start that is shifted
+LATCH_NOISE = 0.3  # deviation of the input of the bistable unit
 
 
 def measure(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -44,7 +45,7 @@ def tilted(steps: int = 50) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     return {"tilted_held": norms, "tilted_alone": _norms_of_products(np.array([TILTED] * steps))}, {
         "tilted_radius": float(rnnjac.spectral_radius(W)),
         "tilted_norm": float(rnnjac.spectral_norm(W)),
-        "tilted_log_norm": float(rnnjac.graded_product(jac).log_norm()),
+        "tilted_log_norm": float(_log_norm(jac)),
         "tilted_step_radius": float(rnnjac.spectral_radius(jac[-1])),
         "tilted_rate": float(np.log(norms[-1] / norms[-11]) / 10),
     }
@@ -60,8 +61,8 @@ def nilpotent() -> tuple[dict[str, np.ndarray], dict[str, float]]:
     return {"nilpotent": norms}, {
         "nilpotent_peak": float(norms.max()),
         "nilpotent_peak_at": int(norms.argmax()),
-        "nilpotent_before_last": float(rnnjac.graded_product(almost).log_norm()),
-        "nilpotent_last": float(rnnjac.graded_product(factors).log_norm()),
+        "nilpotent_before_last": float(_log_norm(almost)),
+        "nilpotent_last": float(_log_norm(factors)),
     }
 
 
@@ -94,7 +95,8 @@ def _scan(settings: Any) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         run = rnnjac.lyapunov_exponents(scalar_step, w, s[None], length=length, warmup=length // 2)
         return run.values[0]
 
-    rates = np.asarray(jax.vmap(lambda s: jax.vmap(lambda w: rate(w, s))(weights))(starts))
+    over_weights = jax.vmap(rate, in_axes=(0, None))
+    rates = np.asarray(jax.jit(jax.vmap(over_weights, in_axes=(None, 0)))(weights, starts))
     w = np.asarray(weights)
     theory = np.log(w * np.cosh(w * _stable_points(w)) ** -2)
     away = np.abs(w - 1) > 0.05  # at w = 1 the approach to 0 is not exponential
@@ -118,21 +120,23 @@ def _stable_points(w: np.ndarray) -> np.ndarray:
 
 
 def _latch(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """The bistable unit under noise: its gradient vanishes, the sign of its start remains."""
+    """The bistable unit: its gradient vanishes, the sign of its start remains, noise or not."""
     length, count = 200, settings.latch_starts
     first, drive = jax.random.split(key)
     w = jnp.full((), LATCH)
     starts = jax.random.normal(first, (count, 1))
-    noise = 0.3 * jax.random.normal(drive, (count, length, 1))
+    noise = LATCH_NOISE * jax.random.normal(drive, (count, length, 1))
 
+    @jax.jit
+    @jax.vmap
     def run(s, x):
-        return rnnjac.trajectory(scalar_step, w, s, x)[:, 0], rnnjac.jacobians(
-            scalar_step, w, s, x
-        )[:, 0, 0]
+        states = rnnjac.trajectory(scalar_step, w, s, x)[:, 0]
+        return states, jnp.log(rnnjac.jacobians(scalar_step, w, s, x)[:, 0, 0])
 
-    states, jac = (np.asarray(a) for a in jax.vmap(run)(starts, noise))
-    logs = np.concatenate([np.zeros((count, 1)), np.cumsum(np.log(jac), axis=1)], axis=1)
-    bits = np.array([information(states[:, 0] > 0, column > 0) for column in states.T])
+    quiet = _bits(run(starts, jnp.zeros_like(noise))[0])
+    states, steps = run(starts, noise)
+    noisy, positive = _bits(states), np.asarray(starts[:, 0]) > 0
+    logs = np.concatenate([np.zeros((count, 1)), np.cumsum(steps, axis=1)], axis=1)
     shifts = jnp.geomspace(1e-4, 2.0, settings.shifts, dtype=w.dtype)
     begin = jnp.concatenate([jnp.full(1, LATCH_START, w.dtype), LATCH_START - shifts])
     ends = jax.vmap(lambda s: rnnjac.trajectory(scalar_step, w, s[None], length=length)[:, 0])
@@ -141,19 +145,27 @@ def _latch(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[s
     small = np.asarray(shifts) < LATCH_START / 2
     return {
         "latch_logs": np.quantile(logs, [0.05, 0.5, 0.95], axis=0),
-        "latch_bits": bits,
+        "latch_noisy": noisy,
         "latch_shifts": np.asarray(shifts),
         "latch_effect": effect[:, [1, 2, 3, 4, length]],
         "latch_effect_at": np.array([1, 2, 3, 4, length]),
     }, {
         "latch_steps": length,
         "latch_starts": count,
-        "latch_bits": float(bits[-1]),
-        "latch_entropy": information(states[:, 0] > 0, states[:, 0] > 0),
+        "latch_bits": float(quiet[-1]),
+        "latch_noisy_bits": float(noisy[-1]),
+        "latch_noisy_bits_first": float(noisy[1]),
+        "latch_entropy": information(positive, positive),
         "latch_log_gradient": float(np.median(logs[:, -1])),
         "latch_small_effect": float(effect[small, -1].max()),
         "latch_large_effect": float(effect[np.asarray(shifts) > 1.1 * LATCH_START, -1].min()),
     }
+
+
+def _bits(states: Any) -> np.ndarray:
+    """Information of the sign at each time about the sign at time 0; states of shape (starts, T)."""
+    positive = np.asarray(states) > 0
+    return np.array([information(positive[:, 0], column) for column in positive.T])
 
 
 def information(a: np.ndarray, b: np.ndarray) -> float:
@@ -162,6 +174,12 @@ def information(a: np.ndarray, b: np.ndarray) -> float:
     apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     some = joint > 0
     return math.fsum(joint[some] * np.log2(joint[some] / apart[some]))
+
+
+@jax.jit
+def _log_norm(factors: jax.Array) -> jax.Array:
+    """Log of the spectral norm of a product, -inf if it is exactly 0."""
+    return rnnjac.graded_product(factors).log_norm()
 
 
 def _norms_of_products(factors: np.ndarray) -> np.ndarray:

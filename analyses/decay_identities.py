@@ -60,7 +60,9 @@ def _one_step(cell, params, inputs, jac) -> dict[str, float]:
     states = np.asarray(rnnjac.trajectory(cell.step, params, start, inputs))
     slopes = 1 - states[1:] ** 2
     other = rnnjac.cells.elman(inputs=UNITS, hidden=UNITS, activation="tanh", form="preactivation")
-    first = params["W_s"] @ start + params["W_x"] @ inputs[0] + params["b"]  # x_1, with h_1 = φ(x_1)
+    first = (
+        params["W_s"] @ start + params["W_x"] @ inputs[0] + params["b"]
+    )  # x_1, with h_1 = φ(x_1)
     fields = np.asarray(rnnjac.jacobians(other.step, params, first, inputs[1:]))
     product_h, product_x = _product(jac[:-1]), _product(fields)
     # D W and W D have the same eigenvalues: compare their characteristic polynomials

@@ -15,7 +15,9 @@ import rnnjac
 FAMILIES = ("symmetric", "orthogonal", "Gaussian", "non-normal")
 ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu")
 DRIVES = ("autonomous", "driven")
-SHEAR = 6.0  # strength of the non-normal family: about n/2 times its squared radius lies off-diagonal
+SHEAR = (
+    6.0  # strength of the non-normal family: about n/2 times its squared radius lies off-diagonal
+)
 _PHI = tuple(rnnjac.activations.get(name) for name in ACTIVATIONS)
 
 

@@ -115,10 +115,12 @@ def _s10(f, eps):
     kept = f["latch_bits"] > 0.99 * f["latch_entropy"]
     verdict = CONDITION if kept and f["latch_small_effect"] < 1e-6 else HOLDS
     return verdict, (
-        f"A tanh unit with w = 5 under noise: median log |dS_{f['latch_steps']}/dS₀| = "
-        f"{f['latch_log_gradient']:.0f}, yet the sign of the start is kept in full "
-        f"({f['latch_bits']:.3f} of {f['latch_entropy']:.3f} bit). Small shifts of the start end "
-        f"at {f['latch_small_effect']:.0e}, those across 0 at {f['latch_large_effect']:.2f}."
+        f"True of small changes only. A tanh unit with w = 5: median log |dS_{f['latch_steps']}/dS₀|"
+        f" = {f['latch_log_gradient']:.0f}, yet the sign of the start is kept in full "
+        f"({f['latch_bits']:.3f} of {f['latch_entropy']:.3f} bit; under noise "
+        f"{f['latch_noisy_bits']:.2f}, of {f['latch_noisy_bits_first']:.2f} after one step). Small "
+        f"shifts of the start end at {f['latch_small_effect']:.0e}, those across 0 at "
+        f"{f['latch_large_effect']:.2f}."
     )
 
 

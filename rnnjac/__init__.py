@@ -10,9 +10,9 @@ and its singular values, in logs, whether they are 1e-3 or 1e-3000.
 Conventions: ``step(params, state, x) -> state`` is pure, ``state`` any pytree of floats, ``x`` any
 pytree or None. Time is axis 0 of ``inputs``; ``inputs=None`` with ``length=T`` is an autonomous
 system. Jacobians are in numerator layout, n by n for a flattened state of size n; the latest factor
-stands on the left. Logs are natural, rates are per step, spectra are sorted in descending order, and
-a direction that is lost exactly is -inf. Every function takes one trajectory: use `jax.vmap` for
-batches.
+stands on the left. Logs are natural, rates are per step, spectra are sorted in descending order,
+and a direction that is lost exactly is -inf. Every function takes one trajectory: use `jax.vmap`
+for batches.
 """
 
 from rnnjac import cells as cells

@@ -1,6 +1,7 @@
 """Checks made while tracing: structure only, one message form.
 
-Values are never looked at here: inside compiled code a bad value shows as NaN or -inf, not as an exception.
+Values are never looked at here: inside compiled code a bad value shows as NaN or -inf, not as an
+exception.
 """
 
 from collections.abc import Iterable

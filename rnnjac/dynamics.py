@@ -16,8 +16,9 @@ Step = Callable[[Any, Any, Any], Any]
 class System(NamedTuple):
     """A step function with its checked arguments, acting on a flat state of size n.
 
-    ``advance(params, flat, x)`` is one step, ``start`` the flat state at time 0, ``inputs`` a pytree
-    with ``length`` rows or None, and ``unravel`` turns a flat state back into the user's pytree.
+    ``advance(params, flat, x)`` is one step, ``start`` the flat state at time 0, ``inputs`` a
+    pytree with ``length`` rows or None, and ``unravel`` turns a flat state back into the user's
+    pytree.
     """
 
     advance: Callable[[Any, jax.Array, Any], jax.Array]

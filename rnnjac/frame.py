@@ -1,7 +1,7 @@
 """Tangent frames that are pushed along and kept well-conditioned by elimination.
 
-Leading column spans survive elimination (Y = L R, R upper triangular), so one QR of L gives what the
-QR recursion of Benettin et al. (1980) would have found at that time, at a fraction of its cost.
+Leading column spans survive elimination (Y = L R, R upper triangular), so one QR of L gives what
+the QR recursion of Benettin et al. (1980) would have found at that time, at a fraction of its cost.
 """
 
 import jax
@@ -46,7 +46,7 @@ def _eliminate_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 def log_volumes(frame: jax.Array) -> jax.Array:
-    """log |r_ii| of the frame's QR: what each vector adds to the volume of those before it."""
+    """Logs of |r_ii| in the QR of a frame: what each vector adds to the volume before it."""
     triangle = jnp.linalg.qr(frame, mode="r")
     return jnp.log(jnp.abs(jnp.diagonal(triangle)))
 

@@ -24,8 +24,8 @@ def gradient_norms(
 ) -> jax.Array:
     """Log norms of the gradient of a loss with respect to the state at every time.
 
-    For a loss L with ``dL/ds_T = cotangent``, ``log || P[T, t]^T cotangent ||`` for t = 0 ... T: the
-    factor ``dE_t/dx_t dx_t/dx_k`` of Pascanu, Mikolov & Bengio (2013), eq. 4, at any magnitude.
+    For a loss L with ``dL/ds_T = cotangent``, ``log || P[T, t]^T cotangent ||`` for t = 0 ... T:
+    the factor ``dE_t/dx_t dx_t/dx_k`` of Pascanu, Mikolov & Bengio (2013), eq. 4, at any magnitude.
 
     Parameters
     ----------

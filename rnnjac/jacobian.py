@@ -90,8 +90,8 @@ def parameter_jacobians(
 ) -> Any:
     """Immediate derivatives of each state with respect to the parameters.
 
-    ``d+ s_{j+1} / d theta`` with ``s_j`` held constant, the ``d+ x_k / d theta`` of Pascanu, Mikolov
-    & Bengio (2013), eq. 4: the gradient of a loss is ``sum_k dE/ds_k  d+ s_k / d theta``.
+    ``d+ s_{j+1} / d theta`` with ``s_j`` held constant, the ``d+ x_k / d theta`` of Pascanu,
+    Mikolov & Bengio (2013), eq. 4: the gradient of a loss is ``sum_k dE/ds_k  d+ s_k / d theta``.
 
     Parameters
     ----------

@@ -54,9 +54,10 @@ def lyapunov_exponents(
     Returns
     -------
     LyapunovExponents
-        ``values`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the standard
-        error of the mean over 20 equal blocks, NaN with fewer than two; it misses correlations
-        longer than a block. ``history`` (blocks, k). With no step counted the values are 0.
+        ``values`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the
+        standard error of the mean over 20 equal blocks, NaN with fewer than two; it misses
+        correlations longer than a block. ``history`` (blocks, k). With no step counted the values
+        are 0.
 
     Raises
     ------

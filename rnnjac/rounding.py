@@ -3,9 +3,10 @@
 A step computes Y = J L with |dY| <= eps |J| |L| and factors it as L' R. In graded coordinates that
 error, and the tilt F of L that earlier steps left behind, act as P -> L' (I + X) diag(e^d') U' with
 X = L'^-1 dY R^-1 + R F R^-1. The diagonal of X moves d'. What stands right of it is damped by
-e^(d_j - d_i) on its way into U'. What stands left of it tilts the columns of L' and is harmless, until
-a later step makes a direction that was small outgrow one that was large; so it is carried along.
-dY is modelled by random signs and sizes. The other errors are those of rounding U and its spectrum.
+e^(d_j - d_i) on its way into U'. What stands left of it tilts the columns of L' and is harmless,
+until a later step makes a direction that was small outgrow one that was large; so it is carried
+along. dY is modelled by random signs and sizes. The other errors are those of rounding U and its
+spectrum.
 """
 
 from typing import NamedTuple
@@ -26,8 +27,8 @@ class Rounding(NamedTuple):
     """What rounding has done to a graded product so far, in units of eps.
 
     ``variance`` is the sum over steps of the squared errors of each d_i (inf once rounding may have
-    made a zero pivot, or a zero one nonzero), ``drift`` the signed sum of those that the tilt caused
-    (they add up coherently), ``tilt`` the matrix F, strictly lower.
+    made a zero pivot, or a zero one nonzero), ``drift`` the signed sum of those that the tilt
+    caused (they add up coherently), ``tilt`` the matrix F, strictly lower.
     """
 
     variance: jax.Array
@@ -50,16 +51,13 @@ def after_step(
     """Rounding after the step that factored ``image`` (J L) and made the product longer."""
     lost = jnp.isneginf(step.log_scale)
     triangle = jnp.triu(jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed))
-    alive = ~(lost[:, None] | lost[None, :])
-
-    def conjugate(left_times_error: jax.Array) -> jax.Array:
-        solved = solve_triangular(triangle, left_times_error.T, trans="T").T
-        return jnp.where(alive, solved, 0)
-
     error = _image_error(image, step)
     residual = solve_triangular(step.packed, error, lower=True, unit_diagonal=True)
-    fresh = conjugate(residual)
-    carried = conjugate(triangle @ before.tilt[step.order][:, step.order])
+    tilted = triangle @ before.tilt[step.order][:, step.order]
+    # One solve for both: two independent batched LAPACK calls can lock up jaxlib's thread pool.
+    both = solve_triangular(triangle, jnp.concatenate([residual, tilted]).T, trans="T").T
+    alive = ~(lost[:, None] | lost[None, :])
+    fresh, carried = (jnp.where(alive, half, 0) for half in jnp.split(both, 2))
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     damping = jnp.triu(jnp.exp(2 * jnp.minimum(0, size[None, :] - size[:, None])))
     added = jnp.max((fresh * fresh + carried * carried) * damping, axis=1)

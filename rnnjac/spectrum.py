@@ -16,8 +16,8 @@ from rnnjac.jacobian import push_forward
 class Spectrum(NamedTuple):
     """Singular values of Jacobian products, in natural logs.
 
-    ``log_singular_values`` has shape (n,), or (m, n) for m recorded times, descending along the last
-    axis; -inf is an exactly lost direction. ``error`` has the same shape: an estimate of the
+    ``log_singular_values`` has shape (n,), or (m, n) for m recorded times, descending along the
+    last axis; -inf is an exactly lost direction. ``error`` has the same shape: an estimate of the
     absolute error of each log, inf where rounding cannot tell the value from -inf. ``steps`` is the
     number of factors, shape () or (m,).
     """
@@ -49,10 +49,10 @@ def spectrum(
 ) -> Spectrum:
     """Every singular value of the product of one-step Jacobians, in logs.
 
-    ``sigma_i(P[t, 0])`` with ``P[t, 0] = J_t ... J_1`` and ``J_j = d s_j / d s_{j-1}``: by how much a
-    small change of the state at time 0 has grown or shrunk by time t along each of n orthogonal
-    directions. A gradient arriving at time t is carried back to time 0 with the same factors. Unlike
-    a Lyapunov exponent, this is exact at any finite t.
+    ``sigma_i(P[t, 0])`` with ``P[t, 0] = J_t ... J_1`` and ``J_j = d s_j / d s_{j-1}``: by how much
+    a small change of the state at time 0 has grown or shrunk by time t along each of n orthogonal
+    directions. A gradient arriving at time t is carried back to time 0 with the same factors.
+    Unlike a Lyapunov exponent, this is exact at any finite t.
 
     Parameters
     ----------
@@ -147,14 +147,12 @@ def _values(chain: _Chain) -> tuple[jax.Array, jax.Array]:
 
 def _times(at: Sequence[int]) -> tuple[int, ...]:
     """``at`` as a tuple of ints."""
-    if isinstance(at, jax.core.Tracer):
-        raise _checks.error("at", "integers known while tracing", "a traced array", TypeError)
     try:
-        times = list(at)
-    except TypeError:
-        raise _checks.error(
-            "at", "a sequence of integers", _checks.describe(at), TypeError
-        ) from None
+        times = np.asarray(at).tolist()
+    except jax.errors.TracerArrayConversionError:
+        raise _checks.error("at", "times known while tracing", "a traced array", TypeError) from None
+    if not isinstance(times, list):
+        raise _checks.error("at", "a sequence of integers", _checks.describe(at), TypeError)
     if not times:
         raise _checks.error("at", "at least one time", "an empty sequence")
-    return tuple(_checks.integer("at", t.item() if hasattr(t, "item") else t, 0) for t in times)
+    return tuple(_checks.integer("at", time, 0) for time in times)

@@ -1,4 +1,4 @@
-"""Every public function under every transformation: jit = eager, vmap = loop, traced once, lowered."""
+"""Every public function under every transformation: jit, vmap, grad, traced once, lowered."""
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,10 @@ FUNCTIONS = {
         lambda p, s, x: rnnjac.lyapunov_exponents(CELL.step, p, s, x, top=2, warmup=1).history,
         True,
     ),
-    "gradient_norms": (lambda p, s, x: rnnjac.gradient_norms(CELL.step, p, s, x, jnp.ones(4)), True),
+    "gradient_norms": (
+        lambda p, s, x: rnnjac.gradient_norms(CELL.step, p, s, x, jnp.ones(4)),
+        True,
+    ),
     "reach": (lambda p, s, x: jnp.nan_to_num(rnnjac.reach(CELL.step, p, s, x, top=2)), False),
     "graded_product": (
         lambda p, s, x: rnnjac.graded_product(

@@ -1,4 +1,4 @@
-"""Tolerances of all tests, as multiples of eps (``jnp.finfo(dtype).eps``), each with its derivation."""
+"""Tolerances of all tests, as multiples of eps (`jnp.finfo(dtype).eps`), with their derivations."""
 
 # --- activations ---
 # First order, in eps, exp right to 2: p = e^{-|x|} has 2; 2p / (1 + p^2) adds 0.25 (p p), 0.5 (sum)
@@ -14,8 +14,9 @@ ACTIVATION_VALUE = 10
 ELMAN_STEP = 40
 
 # --- cells ---
-# One step: dot products of at most 5 normal entries (5 roundings, arguments up to ~4), damped by the
-# slope of what follows (<= 1); activations (10); gates and sums. Relative to max(1, largest entry).
+# One step: dot products of at most 5 normal entries (5 roundings, arguments up to ~4), damped by
+# the slope of what follows (<= 1); activations (10); gates and sums. Relative to max(1, largest
+# entry).
 CELL_STEP = 20
 # One-step Jacobians: slopes (7 each) and their shift by an argument off by some eps, times weights
 # up to ~2; relative to max(1, largest entry).
