@@ -144,7 +144,8 @@ def _latch(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[s
     effect = np.abs(paths[1:] - paths[0])
     small = np.asarray(shifts) < LATCH_START / 2
     return {
-        "latch_logs": np.quantile(logs, [0.05, 0.5, 0.95], axis=0),
+        "latch_logs": np.median(logs, axis=0),
+        "latch_quiet": quiet,
         "latch_noisy": noisy,
         "latch_shifts": np.asarray(shifts),
         "latch_effect": effect[:, [1, 2, 3, 4, length]],
@@ -163,7 +164,7 @@ def _latch(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[s
 
 
 def _bits(states: Any) -> np.ndarray:
-    """Information of the sign at each time about the sign at time 0; states of shape (starts, T)."""
+    """Information of the sign at each time about the sign at time 0, by time."""
     positive = np.asarray(states) > 0
     return np.array([information(positive[:, 0], column) for column in positive.T])
 

@@ -24,22 +24,23 @@ def captions(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     f = facts
     return [
         {
-            "file": "eigenvalue_decay.svg",
+            "file": "eigenvalue_decay.png",
             "caption": f"Largest Lyapunov exponent λ₁ of {f['networks']} networks of {f['size']} "
             f"units, over {f['counted']} steps. Above: against ln ρ(W); the rule puts every point "
             f"on a side of zero, and is wrong in the shaded quadrants. Linear networks lie on the "
             f"dashed line λ₁ = ln ρ(W), all others leave it: "
             f"{f['above_wrong']} of {f['above_count']} nonlinear networks with ρ > 1 vanish, "
             f"{f['below_wrong']} of {f['below_count']} with ρ < 1 explode. Crosses are tanh "
-            f"networks after training, with the rate of their loss gradient. Below: against "
-            f"ln(γ σ_max); no point lies above the dashed line.",
+            f"networks after a short training, with the rate of their loss gradient. Below: "
+            f"against ln(γ σ_max); no point lies above the dashed line."
+            + (f" {f['lost']} networks lose the gradient exactly (bottom edge)." * (f["lost"] > 0)),
             "alt": "Eight scatter plots, one column for each activation. In the upper row the "
             "linear networks form one diagonal line; the tanh and ReLU networks spread over all "
             "four quadrants, the non-normal ones highest; logistic networks all lie below zero. "
             "In the lower row every point lies on or below the diagonal.",
         },
         {
-            "file": "eigenvalue_decay_gradient.svg",
+            "file": "eigenvalue_decay_gradient.png",
             "caption": f"Rate of a backpropagated gradient against λ₁ of the same network: median "
             f"difference {f['gradient_gap_median']:.3f}, largest {f['gradient_gap_max']:.3f} nat "
             f"per step. λ₁, not ln ρ(W), says how fast the gradient shrinks or grows. Right: "
@@ -53,11 +54,11 @@ def captions(facts: Mapping[str, Any]) -> list[dict[str, str]]:
             "caption": "Every singular value of the product of Jacobians in driven tanh networks, "
             "as log σ per step after a quarter, half and all of the steps (light to dark), for the "
             "smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
-            "rule. Even where the first one holds, most directions vanish.",
+            "rule. Below −2 the axis is logarithmic.",
             "alt": "Four panels, one for each kind of matrix, with falling curves of log singular "
             "values per step against their index. The curves of the three times nearly coincide. "
-            "They start below the dashed line for normal matrices, and above it for the "
-            "non-normal kind at radius 0.5.",
+            "They start below the dashed line, except for the non-normal kind at radius 0.5, "
+            "which starts above it and falls furthest.",
         },
         *panels.captions(facts),
     ]
@@ -66,21 +67,23 @@ def captions(facts: Mapping[str, Any]) -> list[dict[str, str]]:
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
     """Write every figure."""
     parts = {
-        "eigenvalue_decay.svg": _sweep,
-        "eigenvalue_decay_gradient.svg": _gradient,
+        "eigenvalue_decay.png": _sweep,
+        "eigenvalue_decay_gradient.png": _gradient,
         "eigenvalue_decay_spectra.svg": _spectra,
         **panels.FIGURES,
     }
     with plot.style(), plt.rc_context({"svg.hashsalt": "rnnjac", "svg.fonttype": "path"}):
         for name, make in parts.items():
             figure = make(arrays, facts)
-            figure.savefig(out / name, metadata={"Date": None})
+            figure.savefig(out / name, metadata={"Date": None} if name.endswith(".svg") else None)
             plt.close(figure)
 
 
 def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
     figure, axes = plt.subplots(2, 4, figsize=(10.6, 6.2), sharex="row", sharey=True)
-    low, high = a["net_exponent"].min() - 0.15, a["net_exponent"].max() + 0.25
+    alive = a["net_exponent"][np.isfinite(a["net_exponent"])]
+    low, high = alive.min() - 0.15, alive.max() + 0.25
+    a = {**a, "net_exponent": np.maximum(a["net_exponent"], low)}
     for row, x in zip(axes, ("net_log_radius", "net_bound"), strict=True):
         left, right = a[x].min() - 0.12, a[x].max() + 0.12
         for kind, ax in enumerate(row):
@@ -94,8 +97,9 @@ def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
         ax.fill_between([0, 4], -4, 0, color=WRONG, lw=0, zorder=0)
         ax.fill_between([-4, 0], 0, 4, color=WRONG, lw=0, zorder=0)
     trained = np.log(a["train_radius"][:, -1]).ravel(), a["train_gradient"][:, -1].ravel()
-    inside = np.abs(trained[0]) < 0.85
-    axes[0, 1].plot(*(t[inside] for t in trained), "x", color="black", ms=4.5, mew=1, zorder=3)
+    axes[0, 1].plot(*trained, "x", color="black", ms=4.5, mew=1, zorder=3)
+    most = max(np.abs(trained[0]).max(), np.abs(a["net_log_radius"]).max()) + 0.1
+    axes[0, 0].set_xlim(-most, most)
     axes[0, 0].set_ylabel("$\\lambda_1$ (nat per step)")
     axes[1, 0].set_ylabel("$\\lambda_1$ (nat per step)")
     for ax in axes[0]:
@@ -135,7 +139,7 @@ def _keys() -> list[Line2D]:
 
 def _gradient(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.4))
-    every = np.isfinite(a["net_exponent"])
+    every = np.isfinite(a["net_exponent"]) & np.isfinite(a["net_gradient"])
     for ax, x, y in (
         (axes[0], "net_exponent", "net_gradient"),
         (axes[1], "net_log_mean_radius", "net_exponent"),
@@ -168,6 +172,10 @@ def _spectra(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
                 )
             ax.axhline(np.log(value), color=colour, ls="--", lw=1.2)
         ax.axhline(0, color=plot.INK, lw=0.8)
+        ax.set_yscale("symlog", linthresh=2, linscale=2)
+        ax.set_ylim(1.2 * rates[np.isfinite(rates) & tanh[:, None, None]].min(), 1.5)
+        ax.set_yticks([1, 0, -1, -2, -5, -10, -20, -50], "1 0 −1 −2 −5 −10 −20 −50".split())
+        ax.minorticks_off()
         ax.set_title(networks.FAMILIES[family], fontsize=11)
         ax.set_xlabel("index of the singular value")
     axes[0].set_ylabel("log σ per step (nat)")

@@ -4,6 +4,7 @@ The state is S_t = φ(W S_{t−1} + x_t). Every matrix has a prescribed spectral
 rule "ρ(W) > 1 explodes, ρ(W) < 1 vanishes" can be held against the measured rates.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -60,28 +61,38 @@ def matrix(family: str, key: jax.Array, n: int) -> jax.Array:
 
 def sweep(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What the weights predict and what the gradients do, for every network of the grid."""
-    n, length, warmup = settings.size, settings.steps, settings.warmup
+    length, warmup = settings.steps, settings.warmup
     found = grid(settings.radii, settings.seeds)
-    params, start, inputs = _networks(found, key, n, length)
-    top = jax.jit(jax.vmap(lambda p, s, x: _rates(p, s, x, warmup)))
-    leading, gradient = top(params, start, inputs)
-    average = jax.jit(lambda *a: jax.lax.map(lambda b: _mean_jacobian(*b), a, batch_size=32))
-    W = np.asarray(params["W"])
+    units, network = _networks(settings, key)
+    top = _over_networks(lambda index: _rates(*network(index), warmup), 64)
+    average = _over_networks(lambda index: rnnjac.jacobians(step, *network(index)).mean(axis=0), 8)
+    index = Grid(*(jnp.asarray(a, units.dtype if a.dtype.kind == "f" else None) for a in found))
+    leading, gradient = top(index)
     gamma = np.array([rnnjac.activations.slope_bound(name) for name in ACTIVATIONS])
-    norm = np.linalg.norm(W, 2, axis=(1, 2))
+    norms = np.linalg.norm(np.asarray(units), 2, axis=(2, 3))
+    norm = norms[found.family, found.seed] * found.radius
     arrays = {
         **{f"net_{name}": value for name, value in found._asdict().items()},
         "net_log_radius": np.log(found.radius),
         "net_log_norm": np.log(norm),
         "net_bound": np.log(gamma[found.activation] * norm),
-        "net_log_mean_radius": _log_radius(np.asarray(average(params, start, inputs))),
+        "net_log_mean_radius": _log_radius(np.asarray(average(index))),
         "net_exponent": np.asarray(leading),
         "net_gradient": np.asarray(gradient),
     }
+    times = (length // 4, length // 2, length)
     chosen = np.flatnonzero((found.seed == 0) & (found.drive == 1) & _every(found.radius, settings))
-    some = jax.tree.map(lambda a: a[chosen], (params, start, inputs))
-    arrays |= {"full_net": chosen} | _every_singular_value(*some, length)
+    every = _over_networks(
+        lambda index: rnnjac.spectrum(step, *network(index), at=times).exponents, None
+    )
+    rates = every(jax.tree.map(lambda a: a[chosen], index))
+    arrays |= {"full_net": chosen, "full_times": times, "full_rates": np.asarray(rates)}
     return arrays, _facts(arrays, length - warmup)
+
+
+def _over_networks(function: Callable, batch: int | None) -> Callable:
+    """``function`` of the index of one network, mapped over all of them, ``batch`` at a time."""
+    return jax.jit(lambda index: jax.lax.map(function, index, batch_size=batch))
 
 
 def _every(radius: np.ndarray, settings: Any) -> np.ndarray:
@@ -91,8 +102,9 @@ def _every(radius: np.ndarray, settings: Any) -> np.ndarray:
     return np.isin(radius, kept)
 
 
-def _networks(found: Grid, key: jax.Array, n: int, length: int) -> tuple[Any, Any, Any]:
-    seeds = int(found.seed.max()) + 1
+def _networks(settings: Any, key: jax.Array) -> tuple[jax.Array, Callable]:
+    """Matrices of radius 1 by family and seed, and a network for every index of the grid."""
+    n, seeds, length = settings.size, settings.seeds, settings.steps
     draw, begin, drive = jax.random.split(key, 3)
     units = jnp.stack(
         [
@@ -102,10 +114,13 @@ def _networks(found: Grid, key: jax.Array, n: int, length: int) -> tuple[Any, An
     )
     starts = 0.5 * jax.random.normal(begin, (seeds, n))
     paths = jax.random.normal(drive, (seeds, length, n))
-    kind = units.dtype
-    W = units[found.family, found.seed] * jnp.asarray(found.radius, kind)[:, None, None]
-    inputs = paths[found.seed] * jnp.asarray(found.drive, kind)[:, None, None]
-    return {"W": W, "activation": jnp.asarray(found.activation)}, starts[found.seed], inputs
+
+    def network(index: Grid) -> tuple[dict[str, jax.Array], jax.Array, jax.Array]:
+        W = index.radius * units[index.family, index.seed]
+        inputs = jnp.where(index.drive == 1, paths[index.seed], 0)
+        return {"W": W, "activation": index.activation}, starts[index.seed], inputs
+
+    return units, network
 
 
 def _rates(params: Any, start: jax.Array, inputs: jax.Array, warmup: int) -> tuple[Any, Any]:
@@ -118,32 +133,17 @@ def _rates(params: Any, start: jax.Array, inputs: jax.Array, warmup: int) -> tup
 
 
 def slope(logs: jax.Array) -> jax.Array:
-    """Least-squares slope of a log against its index; -inf where an entry is -inf."""
+    """Least-squares slope of log gradient norms against time; inf where a gradient is lost."""
     index = jnp.arange(logs.size, dtype=logs.dtype)
     weight = index - index.mean()
     lost = jnp.isneginf(logs)
-    # slope per step forward in time: a gradient lost on its way back rises without limit
     line = weight @ jnp.where(lost, 0, logs) / (weight @ weight)
     return jnp.where(jnp.any(lost), jnp.inf, line)
-
-
-def _mean_jacobian(params: Any, start: jax.Array, inputs: jax.Array) -> jax.Array:
-    return rnnjac.jacobians(step, params, start, inputs).mean(axis=0)
 
 
 def _log_radius(matrices: np.ndarray) -> np.ndarray:
     radius = np.abs(np.linalg.eigvals(matrices)).max(axis=-1)
     return np.log(radius, out=np.full_like(radius, -np.inf), where=radius > 0)
-
-
-def _every_singular_value(params: Any, start: Any, inputs: Any, length: int) -> dict[str, Any]:
-    times = (length // 4, length // 2, length)
-    one = jax.jit(
-        lambda *a: jax.lax.map(
-            lambda b: rnnjac.spectrum(step, b[0], b[1], b[2], at=times).exponents, a
-        )
-    )
-    return {"full_times": np.array(times), "full_rates": np.asarray(one(params, start, inputs))}
 
 
 def _facts(arrays: dict[str, np.ndarray], counted: int) -> dict[str, Any]:
@@ -159,14 +159,21 @@ def _facts(arrays: dict[str, np.ndarray], counted: int) -> dict[str, Any]:
         (arrays["net_gradient"] - bound).max(),
         (arrays["full_rates"].max(axis=-1) - bound[arrays["full_net"]][:, None]).max(),
     )
-    gap = np.abs(arrays["net_gradient"] - rate)[np.isfinite(rate)]
+    alive = np.isfinite(rate) & np.isfinite(arrays["net_gradient"])
+    gap = np.abs(arrays["net_gradient"][alive] - rate[alive])
     return {
         "networks": len(rate),
+        "lost": int((~np.isfinite(rate)).sum()),
         "sure": sure,
         "above_count": int(above.sum()),
         "above_wrong": int((above & (rate < -sure)).sum()),
         "below_count": int(below.sum()),
         "below_wrong": int((below & (rate > sure)).sum()),
+        **{
+            f"{side}_wrong_{name}": int((wrong & (activation == i)).sum())
+            for side, wrong in (("above", above & (rate < -sure)), ("below", below & (rate > sure)))
+            for i, name in enumerate(ACTIVATIONS)
+        },
         "below_wrong_normal": int((below & ~crooked & (family < 2) & (rate > sure)).sum()),
         "linear_count": int(linear.sum()),
         "linear_wrong": int((linear & (np.sign(radius) * rate < 0)).sum()),

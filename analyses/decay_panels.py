@@ -39,20 +39,21 @@ def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
             "caption": f"λ₁ against the gain g of random recurrent weights; dots are networks, "
             f"lines are theory. Linear: ln g. Tanh without input: chaotic above g = 1, with slope "
             f"{f['gain_tanh_slope']:.2f} instead of 1 beyond g = 3. Under noise of deviation "
-            f"{gain.NOISE:g} the exponent is lower still. Symmetric weights never grow at all "
-            f"(largest above g = 1: {f['gain_symmetric_max']:.3f}).",
+            f"{gain.NOISE:g} the exponent is lower still. Symmetric weights come to rest and "
+            f"never grow (largest value above g = 1: {f['gain_symmetric_max']:.3f}).",
             "alt": "Four sets of dots against a logarithmic gain axis. The linear ones follow a "
             "straight line; tanh follows it up to gain 1 and then a flatter curve; the driven "
-            "ones lie below and cross zero later; the symmetric ones stay below zero.",
+            "ones lie below and cross zero later; the symmetric ones stay at or below zero.",
         },
         {
             "file": "eigenvalue_decay_unit.svg",
             "caption": f"The single unit S ← tanh(w S). Left: rate against w; from any start but "
             f"exactly 0 it is negative on either side of w = 1. Middle: with w = 5 under noise, "
-            f"the gradient reaches e^{f['latch_log_gradient']:.0f} (median; band: 5 to 95 %), and "
-            f"the information that the sign of the state holds about the sign of the start stays "
-            f"at {f['latch_noisy_bits']:.2f} bit ({f['latch_bits']:.2f} bit without noise). Right: "
-            f"effect of a shift of the start (0.3): none if small, 2 if it crosses 0.",
+            f"the gradient reaches e^{f['latch_log_gradient']:.0f} (median), and the "
+            f"information that the sign of the state holds about the sign of the start stays at "
+            f"{f['latch_noisy_bits']:.2f} bit ({f['latch_bits']:.2f} bit without noise). Right: "
+            f"effect of a shift of the start (0.3): none if small, 2 if it crosses 0 (bottom edge: "
+            f"exactly 0; just above it, one rounding).",
             "alt": "Left, a curve with a peak of zero at weight 1, falling to −12 at weight 8, and "
             "the line ln w above it. Middle, a log gradient falling straight to −1400 while the "
             "information curve stays flat. Right, the effect of small shifts shrinks at every step "
@@ -66,8 +67,10 @@ def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
             f"Below: share of networks whose loss gradient vanishes, holds (within a factor e over "
             f"the sequence) or explodes.",
             "alt": "Five histograms, most of them highest near slope 1, that of gain 2 also near "
-            "0. Below them stacked bars: at the start the four usual initialisations vanish and "
-            "gain 2 explodes.",
+            "0. Below them stacked bars, two for each start: before training "
+            f"{f['init_vanish']:.0%} of the four usual starts vanish and "
+            f"{f['init_explode_wide']:.0%} of those with gain 2 explode, after training "
+            f"{f['trained_vanish']:.0%} and {f['trained_explode_wide']:.0%}.",
         },
     ]
 
@@ -129,16 +132,15 @@ def _unit(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     left.plot(w, a["scan_theory"], color=plot.COLOURS[0], label="theory")
     left.plot(w[3::6], a["scan_rates"][2][3::6], "o", ms=3, color=plot.COLOURS[1], label="from 0.5")
     left.set(xlabel="weight w", ylabel="rate (nat per step)")
-    low, median, high = a["latch_logs"]
-    t = np.arange(len(median))
-    colour = plot.COLOURS[0]
-    middle.fill_between(t, low, high, color=colour, alpha=0.25, lw=0)
-    middle.plot(t, median, color=colour, label="log $|dS_t/dS_0|$")
+    t = np.arange(len(a["latch_logs"]))
+    middle.plot(t, a["latch_logs"], label="log $|dS_t/dS_0|$ (noise)")
     middle.set_xlabel("time t (steps)")
-    middle.set_ylabel("log gradient (nat)", color=colour)
+    middle.set_ylabel("log gradient (nat)", color=plot.COLOURS[0])
     bits = middle.twinx()
-    bits.plot(t, a["latch_noisy"], color=plot.COLOURS[1])
-    middle.plot([], [], color=plot.COLOURS[1], label="information kept")
+    for name, line in (("quiet", ":"), ("noisy", "-")):
+        bits.plot(t, a[f"latch_{name}"], color=plot.COLOURS[1], ls=line)
+    middle.plot([], [], color=plot.COLOURS[1], label="information, noise")
+    middle.plot([], [], color=plot.COLOURS[1], ls=":", label="no noise")
     bits.set_ylim(0, 1.05)
     bits.set_ylabel("information (bit)", color=plot.COLOURS[1])
     bits.grid(False)
@@ -149,7 +151,7 @@ def _unit(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         right.loglog(a["latch_shifts"], shown, color=shade, label=f"t = {time}")
     right.axvline(0.3, color=plot.INK, lw=0.8, ls=":")
     right.set(xlabel="shift of the start", ylabel="effect on $S_t$", ylim=(5e-18, 10))
-    for ax, columns in ((left, 2), (middle, 1), (right, 3)):
+    for ax, columns in ((left, 2), (middle, 2), (right, 3)):
         _above(ax, columns)
     return figure
 
@@ -184,7 +186,7 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _bars(ax: Axes, a: Mapping[str, np.ndarray], task: int, names: tuple[str, ...]) -> None:
-    """Two stacked bars for each start: before training, and after it (hatched)."""
+    """Two stacked bars for each start: before training, and after it."""
     place = np.arange(len(names))
     for shift, when in ((-0.2, "init"), (0.2, "trained")):
         shares, bottom = a[f"train_shares_{when}"][:, task], np.zeros(len(names))
@@ -204,7 +206,9 @@ def _bars(ax: Axes, a: Mapping[str, np.ndarray], task: int, names: tuple[str, ..
 
 def _above(ax: Axes, columns: int) -> None:
     """Legend above the axes, clear of the data."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, ncols=columns)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, ncols=columns, handlelength=1.6
+    )
 
 
 FIGURES = {

@@ -200,7 +200,7 @@ def _facts(arrays: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     for when, index in (("init", 0), ("trained", -1)):
         now = rate[:, index]
         shares = np.stack([now < -eps, np.abs(now) <= eps, now > eps])  # (3, task, start, seed)
-        arrays[f"train_shares_{when}"] = shares.mean(axis=(1, 3))
+        arrays[f"train_shares_{when}"] = shares.mean(axis=3)
         vanish, hold, explode = shares[:, :, usual].mean(axis=(1, 2, 3))
         facts |= {f"{when}_vanish": vanish, f"{when}_hold": hold, f"{when}_explode": explode}
         facts[f"{when}_explode_wide"] = shares[2][:, STARTS.index("Gaussian, gain 2")].mean()

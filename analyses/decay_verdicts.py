@@ -1,16 +1,19 @@
 """What the measured figures say about claims S1 to S11."""
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 HOLDS, CONDITION, REFUTED = "holds", "holds with a condition", "refuted"
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")  # a minus sign, not the hyphen of 1e-16
 
 
 def verdicts(facts: Mapping[str, Any], eps: float) -> list[dict[str, str]]:
     """One row for each claim; ``eps`` is the machine epsilon of the run."""
     rows = (rule(facts, eps) for rule in (*_IDENTITIES, *_RULES))
     return [
-        {"id": f"S{number}", "verdict": verdict, "measured": measured}
+        {"id": f"S{number}", "verdict": verdict, "measured": _MINUS.sub("−", measured)}
         for number, (verdict, measured) in enumerate(rows, 1)
     ]
 
@@ -40,14 +43,14 @@ def _s3(f, eps):
     return CONDITION if right else REFUTED, (
         f"Latest factor on the left, from the step after the start: four ways agree to "
         f"{f['product_ways']:.0e}. In reversed order the product is off by "
-        f"{f['product_reversed']:.0%} of its largest entry."
+        f"{f['product_reversed']:.1f} times its largest entry."
     )
 
 
 def _s4(f, eps):
     refuted = f["above_wrong"] > 0 and f["unit_multiplier"] < 1
     return REFUTED if refuted else HOLDS, (
-        f"ρ(W) > 1 and yet λ₁ < 0 in {f['above_wrong']} of {f['above_count']} nonlinear networks; "
+        f"ρ(W) > 1 and yet λ₁ < 0 in {_by_activation(f, 'above')}; "
         f"a tanh unit with w = 2 rests at {f['unit_fixed_point']:.7f} with multiplier "
         f"{f['unit_multiplier']:.7f}. In {f['linear_count'] - f['linear_wrong']} of "
         f"{f['linear_count']} linear networks the rule is right. No rate passed ln(γ σ_max): "
@@ -60,8 +63,8 @@ def _s5(f, eps):
     return REFUTED if refuted else HOLDS, (
         f"W = [[2, −4], [1, −1.75]] has ρ = {f['tilted_radius']:.4f}, but held at (0, 8) its "
         f"‖J₅₀‖ is {_power(f['tilted_log_norm'])}. ρ(W) < 1 and yet λ₁ > 0 in "
-        f"{f['below_wrong']} of {f['below_count']} nonlinear networks, all of them non-normal "
-        f"({f['below_wrong_normal']} symmetric or orthogonal). With all eigenvalues 0, "
+        f"{_by_activation(f, 'below')}, of which {f['below_wrong_normal']} have a symmetric or "
+        f"orthogonal W. With all eigenvalues 0, "
         f"‖W^k‖ first reaches {f['nilpotent_peak']:.0f}, and is 0 at k = 30."
     )
 
@@ -115,9 +118,10 @@ def _s10(f, eps):
     kept = f["latch_bits"] > 0.99 * f["latch_entropy"]
     verdict = CONDITION if kept and f["latch_small_effect"] < 1e-6 else HOLDS
     return verdict, (
-        f"True of small changes only. A tanh unit with w = 5: median log |dS_{f['latch_steps']}/dS₀|"
-        f" = {f['latch_log_gradient']:.0f}, yet the sign of the start is kept in full "
-        f"({f['latch_bits']:.3f} of {f['latch_entropy']:.3f} bit; under noise "
+        f"True of small changes only. A tanh unit with w = 5: median "
+        f"log |dS_{f['latch_steps']}/dS₀| = {f['latch_log_gradient']:.0f}, yet the "
+        f"sign of the start is kept in full ({f['latch_bits']:.3f} of "
+        f"{f['latch_entropy']:.3f} bit; under noise "
         f"{f['latch_noisy_bits']:.2f}, of {f['latch_noisy_bits_first']:.2f} after one step). Small "
         f"shifts of the start end at {f['latch_small_effect']:.0e}, those across 0 at "
         f"{f['latch_large_effect']:.2f}."
@@ -137,9 +141,18 @@ _IDENTITIES = (_s1, _s2, _s3)
 _RULES = (_s4, _s5, _s6, _s7, _s8, _s9, _s10, _s11)
 
 
+def _by_activation(f: Mapping[str, Any], side: str) -> str:
+    """Counts of the networks on one side of ρ = 1 whose sign is not that of the rule."""
+    each = f[f"{side}_count"] // 3
+    names = (("tanh", "tanh"), ("relu", "ReLU"), ("sigmoid", "logistic"))
+    return ", ".join(f"{f[f'{side}_wrong_{key}']} of {each} {name}" for key, name in names) + (
+        " networks"
+    )
+
+
 def _power(log: float) -> str:
     """e^log with two digits, for logs of any size."""
-    exponent, rest = divmod(log / 2.302585092994046, 1)
+    exponent, rest = divmod(log / math.log(10), 1)
     mantissa = round(10**rest, 1)
     sup = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa:.1f}·10{sup}"

@@ -22,7 +22,6 @@ from rnnjac.bounds import spectral_norm as spectral_norm
 from rnnjac.bounds import spectral_radius as spectral_radius
 from rnnjac.dynamics import trajectory as trajectory
 from rnnjac.graded import GradedProduct as GradedProduct
-from rnnjac.graded import combine as combine
 from rnnjac.graded import graded_product as graded_product
 from rnnjac.gradient import gradient_norms as gradient_norms
 from rnnjac.gradient import reach as reach
@@ -31,6 +30,7 @@ from rnnjac.jacobian import jacobians as jacobians
 from rnnjac.jacobian import parameter_jacobians as parameter_jacobians
 from rnnjac.lyapunov import LyapunovExponents as LyapunovExponents
 from rnnjac.lyapunov import lyapunov_exponents as lyapunov_exponents
+from rnnjac.merge import combine as combine
 from rnnjac.observables import entropy_rate as entropy_rate
 from rnnjac.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
 from rnnjac.spectrum import Spectrum as Spectrum

@@ -23,7 +23,7 @@ LAYERS = (
     ("jacobian",),
     ("jacobi",),
     ("graded",),
-    ("rounding",),
+    ("rounding", "merge"),
     ("spectrum", "lyapunov", "gradient"),
     ("observables",),
     ("regularizers", "training"),
@@ -32,7 +32,7 @@ LAYERS = (
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 
 # What knows only arrays stays clear of everything that knows a recurrent net.
-ARRAYS_ONLY = {"frame", "graded", "rounding", "jacobi", "observables"}
+ARRAYS_ONLY = {"frame", "graded", "merge", "rounding", "jacobi", "observables"}
 RECURRENT = {module for module in LEVEL if LEVEL[module] >= LEVEL["initializers"]} - ARRAYS_ONLY
 
 LINES = 320

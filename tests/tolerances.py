@@ -95,3 +95,14 @@ EXPONENT_GRADIENT = 1e-6
 def sum_of_logs(dtype):
     """Relative tolerance of the identity sum log sigma = sum log |det J|."""
     return DETERMINANT_FLOAT64 if dtype == "float64" else DETERMINANT_FLOAT32
+
+
+# --- eigenvalue_decay ---
+# 50 factors of size 2: a slope right to 7 (above), two products and a sum, 10 each; the log of e^35
+# is rounded at 36 on top.
+DECAY_LOG_PRODUCT = 600
+# s = tanh(2 s), slope 1/6 there: 8 for tanh over 1 - 1/6; the multiplier 2 (1 - s^2) moves by 4 as
+# much, and is right to 7 besides.
+DECAY_FIXED_POINT = 50
+# Sums over 8 units and 24 steps of terms up to some tens times the result.
+DECAY_IDENTITY = 10000

@@ -1,0 +1,103 @@
+"""What the peers do not have: the limit, the pieces of the work, and the exact finite spectrum."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rnnjac
+from benchmarks.peers import Run
+from benchmarks.workloads import Problem
+from rnnjac import graded
+from rnnjac.dynamics import bind
+from rnnjac.jacobian import push_forward
+
+
+def products(problem: Problem) -> Run:
+    """The limit: a chain of n by n products alone, 2 n^3 per step, of one orthogonal matrix."""
+    return _chain(problem, lambda factor, x: factor @ x)
+
+
+def elimination(problem: Problem) -> Run:
+    """LU with partial pivoting alone."""
+
+    def one(factor, x):
+        # the term is too small to change a digit, but no compiler may move the LU out of the loop
+        return jax.lax.linalg.lu(factor + 1e-30 * x)[0]
+
+    return _chain(problem, one)
+
+
+def orthogonalisation(problem: Problem) -> Run:
+    """QR alone, both factors, as the peers use it."""
+
+    def one(factor, x):
+        q, triangle = jnp.linalg.qr(factor + 1e-30 * x)
+        return q + 1e-30 * triangle
+
+    return _chain(problem, one)
+
+
+def permutation(problem: Problem) -> Run:
+    """Rows put back in their places alone, as after each elimination."""
+    rows = jnp.asarray(np.random.default_rng(0).permutation(problem.start.size))
+
+    def one(factor, x):
+        lower = jnp.tril(x, -1) + factor
+        return jnp.zeros_like(lower).at[rows].set(lower)
+
+    return _chain(problem, one)
+
+
+def exact(problem: Problem) -> Run:
+    """Exact finite-time spectrum at the end of the chain, with its errors."""
+    params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
+
+    def run():
+        found = rnnjac.spectrum(problem.step, params, start, length=problem.length)
+        return np.asarray(found.log_singular_values)
+
+    return run
+
+
+def exact_without_error(problem: Problem) -> Run:
+    """The same spectrum without the error estimate, from the same pieces of the library."""
+
+    @jax.jit
+    def logs(params, start):
+        system = bind(problem.step, params, start, None, problem.length)
+
+        def one(carry, _):
+            flat, product = carry
+            flat, image = push_forward(system, flat, None, product.left)
+            return (flat, graded.extend(product, image)[0]), None
+
+        carry = (start, graded.identity(start.size, start.dtype))
+        (_, product), _ = jax.lax.scan(one, carry, length=problem.length)
+        return product.log_singular_values()
+
+    params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
+    return lambda: np.asarray(logs(params, start))
+
+
+PARTS: dict[str, Callable[[Problem], Run]] = {
+    "products only": products,
+    "LU only": elimination,
+    "QR only": orthogonalisation,
+    "permutation only": permutation,
+    "exact spectrum": exact,
+    "exact, no error": exact_without_error,
+}
+
+
+def _chain(problem: Problem, one: Callable) -> Run:
+    """``length`` times x <- one(F, x), F orthogonal, starting from x = F."""
+
+    @jax.jit
+    def chain(factor):
+        step = lambda x, _: (one(factor, x), None)  # noqa: E731
+        return jax.lax.scan(step, factor, length=problem.length)[0]
+
+    factor = jnp.asarray(problem.frame)
+    return lambda: np.asarray(chain(factor))

@@ -1,0 +1,147 @@
+"""Lyapunov exponents of one problem by each package, as a user of that package would ask for them.
+
+Each function takes a `Problem`, prepares everything that can be prepared once, and returns a call
+without arguments that does the work and waits for it. The result is (n,), descending.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rnnjac
+from benchmarks.workloads import Problem, tanh_step
+
+Run = Callable[[], np.ndarray]
+
+
+def with_rnnjac(problem: Problem) -> Run:
+    """The public function, on blocks of ``interval`` steps."""
+    interval = problem.interval
+
+    def block(params, state, x):
+        return jax.lax.fori_loop(0, interval, lambda _, s: problem.step(params, s, x), state)
+
+    step = problem.step if interval == 1 else block
+    params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
+    blocks = problem.length // interval
+
+    def run():
+        found = rnnjac.lyapunov_exponents(step, params, start, length=blocks)
+        return np.asarray(found.values) * (problem.unit / interval)
+
+    return run
+
+
+def with_lyapax(problem: Problem) -> Run:
+    """``lyapax.lyapunov_spectrum`` under ``jax.jit``, so that the second call compiles nothing."""
+    spectrum = jax.jit(_lyapax(problem))
+    arguments = _arguments(problem)
+    # it mixes integers with Python floats, which strict promotion refuses
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        compiled = spectrum.lower(*arguments).compile()
+    return lambda: np.asarray(compiled(*arguments))
+
+
+def with_lyapax_uncompiled(problem: Problem) -> Run:
+    """The same call as its guide shows it, without ``jax.jit``: every call compiles its loop."""
+    spectrum, arguments = _lyapax(problem), _arguments(problem)
+
+    def run():
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return np.asarray(spectrum(*arguments))
+
+    return run
+
+
+def _lyapax(problem: Problem) -> Callable:
+    import lyapax
+
+    def spectrum(params, start, frame):
+        zero = jnp.zeros((), start.dtype)
+        # a checkpoint at time 0 is how it takes a given frame
+        origin = lyapax.LyapunovCheckpoint(start, frame, jnp.zeros_like(start), zero)
+        with warnings.catch_warnings():
+            # it warns of float32 under JAX's default precision: that is what is asked for here
+            warnings.filterwarnings("ignore", message="lyapax: jax_enable_x64")
+            return lyapax.lyapunov_spectrum(
+                lambda state: problem.step(params, state, None),
+                start,
+                dt=1 / problem.unit,
+                n_steps=problem.length,
+                renorm_every=problem.interval,
+                resume=origin,
+            ).exponents
+
+    return spectrum
+
+
+def with_plain_jax(problem: Problem) -> Run:
+    """What one writes without a package: jacfwd, a product and ``jnp.linalg.qr``, in a scan."""
+    jacobian = jax.jacfwd(problem.step, argnums=1)
+
+    @jax.jit
+    def exponents(params, start, frame):
+        def one(_, carry):
+            state, frame = carry
+            return problem.step(params, state, None), jacobian(params, state, None) @ frame
+
+        def block(carry, _):
+            state, frame = jax.lax.fori_loop(0, problem.interval, one, carry)
+            frame, triangle = jnp.linalg.qr(frame)
+            return (state, frame), jnp.log(jnp.abs(jnp.diagonal(triangle)))
+
+        blocks = problem.length // problem.interval
+        _, logs = jax.lax.scan(block, (start, frame), length=blocks)
+        return -jnp.sort(-jnp.sum(logs, axis=0)) * (problem.unit / problem.length)
+
+    arguments = _arguments(problem)
+    return lambda: np.asarray(exponents(*arguments))
+
+
+def with_torch(problem: Problem) -> Run:
+    """A Python loop with ``torch.linalg.qr``; the Jacobian diag(1 - s^2) W is written by hand."""
+    import torch
+
+    if problem.step is not tanh_step or problem.interval != 1:
+        raise ValueError("problem: expected a tanh network; the torch loop knows no other")
+    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
+    weights, start, frame = (
+        torch.tensor(a, device="cuda" if on_gpu else "cpu")
+        for a in (problem.params, problem.start, problem.frame)
+    )
+
+    @torch.inference_mode()
+    def run():
+        state, q, logs = start, frame, torch.zeros_like(start)
+        for _ in range(problem.length):
+            state = torch.tanh(weights @ state)
+            q, triangle = torch.linalg.qr((1 - state * state)[:, None] * (weights @ q))
+            logs = logs + torch.log(torch.abs(torch.diagonal(triangle)))
+        logs = torch.sort(logs, descending=True).values
+        return (logs * (problem.unit / problem.length)).cpu().numpy()
+
+    return run
+
+
+PEERS: dict[str, Callable[[Problem], Run]] = {
+    "rnnjac": with_rnnjac,
+    "lyapax": with_lyapax,
+    "lyapax, not jitted": with_lyapax_uncompiled,
+    "plain JAX": with_plain_jax,
+    "torch": with_torch,
+}
+
+
+def installed() -> list[str]:
+    """Names in `PEERS` that this environment can run."""
+    optional = ("lyapax", "torch")
+    absent = {name for name in optional if importlib.util.find_spec(name) is None}
+    return [name for name in PEERS if name.split(",")[0] not in absent]
+
+
+def _arguments(problem: Problem) -> tuple[jax.Array, ...]:
+    return tuple(jnp.asarray(a) for a in (problem.params, problem.start, problem.frame))

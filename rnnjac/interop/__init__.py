@@ -1,0 +1,17 @@
+"""Networks of other libraries as ``(step, params, state)``, for every function of rnnjac.
+
+`torch` reads the weights of PyTorch's recurrent layers from arrays or files, without PyTorch;
+`flax` and `equinox` take cells as they are, or their weights. Nothing optional is imported before a
+function needs it, so the modules share their names with the packages without being in the way:
+
+    from rnnjac import interop
+    step, params, state = interop.torch.load("weights.npz", "encoder.rnn")
+    rnnjac.spectrum(step, params, state, inputs)
+
+flax, equinox and safetensors come with ``pip install "rnnjac[interop]"``.
+"""
+
+from rnnjac.interop import equinox as equinox
+from rnnjac.interop import flax as flax
+from rnnjac.interop import torch as torch
+from rnnjac.interop._network import Network as Network

@@ -1,0 +1,92 @@
+"""What the adapters share: the type they return, optional imports, cells of rnnjac from weights."""
+
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import cells
+from rnnjac.cells import Cell
+
+
+class Network(NamedTuple):
+    """First three arguments of every function of rnnjac: ``spectrum(*network, inputs)``."""
+
+    step: Callable[[Any, Any, Any], Any]
+    params: Any
+    state: Any
+
+
+class Layer(NamedTuple):
+    """Constructor of a cell, as hashable parts, and the parameters it is to run with."""
+
+    kind: str
+    inputs: int
+    hidden: int
+    activation: str
+    params: dict[str, jax.Array]
+
+
+def require(package: str) -> Any:
+    """Module of that name, or an ImportError that says how to get it."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as missing:
+        name = package.split(".")[0]
+        # a package that is there but lacks one of its own parts keeps its own message
+        if missing.name != name:
+            raise
+        message = f'{name} is not installed: pip install "rnnjac[interop]"'
+        raise ImportError(message, name=name) from None
+
+
+def elman(W_x: jax.Array, W_s: jax.Array, b: jax.Array, activation: str) -> Layer:
+    """Elman layer with these weights."""
+    params = {"W_x": W_x, "W_s": W_s, "b": b}
+    return Layer("elman", W_x.shape[1], W_s.shape[1], activation, params)
+
+
+def lstm(W_x: jax.Array, W_h: jax.Array, b: jax.Array) -> Layer:
+    """LSTM layer with these weights, blocks i, f, g, o."""
+    return Layer("lstm", W_x.shape[1], W_h.shape[1], "tanh", {"W_x": W_x, "W_h": W_h, "b": b})
+
+
+def gru(W_x: jax.Array, W_h: jax.Array, b_x: jax.Array, b_h: jax.Array) -> Layer:
+    """GRU layer with these weights, blocks r, z, n."""
+    params = {"W_x": W_x, "W_h": W_h, "b_x": b_x, "b_h": b_h}
+    return Layer("gru", W_x.shape[1], W_h.shape[1], "tanh", params)
+
+
+def network(layers: Sequence[Layer]) -> Network:
+    """Network of cells of rnnjac, stacked if there are several layers."""
+    shapes = tuple((a.kind, a.inputs, a.hidden, a.activation) for a in layers)
+    cell = _cell(shapes, layers[0].params["W_x"].dtype)
+    params = tuple(layer.params for layer in layers)
+    return Network(cell.step, params if len(layers) > 1 else params[0], cell.initial_state())
+
+
+# The compiled functions of rnnjac are keyed by the step function itself: two sets of weights for one
+# architecture (checkpoints of a training run) share one step, hence one compilation.
+@functools.lru_cache(maxsize=128)
+def _cell(shapes: tuple[tuple[str, int, int, str], ...], dtype: Any) -> Cell:
+    made = []
+    for kind, inputs, hidden, activation in shapes:
+        if kind == "elman":
+            made.append(cells.elman(inputs, hidden, activation, dtype=dtype))
+        elif kind == "lstm":
+            made.append(cells.lstm(inputs, hidden, dtype=dtype))
+        else:
+            made.append(cells.gru(inputs, hidden, reset="after", dtype=dtype))
+    return made[0] if len(made) == 1 else cells.stack(made)
+
+
+def in_dtype_of(params: Any, state: Any) -> Any:
+    """``state`` in the dtype of the parameters, where they have one floating-point dtype."""
+    leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(params)]
+    dtypes = {leaf.dtype for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)}
+    if len(dtypes) != 1:
+        return state
+    return jax.tree.map(lambda leaf: leaf.astype(next(iter(dtypes))), state)

@@ -1,0 +1,102 @@
+"""Recurrent weights from a mapping, an .npz or a .safetensors file; no pickle is ever opened."""
+
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjac import _checks
+from rnnjac.interop import _network
+
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+ADVICE = (
+    "a pickle, which can run any code when opened; save arrays from torch instead: "
+    "numpy.savez('weights.npz', **{k: v.cpu().numpy() for k, v in module.state_dict().items()}) "
+    "or safetensors.torch.save_file(module.state_dict(), 'weights.safetensors')"
+)
+RECURRENT = re.compile(r"(?:.*\.)?(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d+)?(?:_reverse)?")
+
+# A pickle of protocol 2 to 5 opens with 0x80 and the protocol, then an opcode. A .safetensors file may
+# open alike (its first eight bytes are a length, low byte first) but goes on with zeros and a brace.
+SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)
+PICKLED = re.compile(rb"\x80[\x02-\x05]")
+ZIPPED = b"PK\x03\x04"
+
+
+def read(source: Any) -> dict[str, Any]:
+    """Recurrent weights of a source by their full names; see `rnnjac.interop.torch.load`."""
+    if isinstance(source, Mapping):
+        return {name: source[name] for name in _recurrent(source)}
+    if not isinstance(source, (str, os.PathLike)):
+        expected = "a mapping from names to arrays, or a path"
+        raise _checks.error("source", expected, type(source).__name__, TypeError)
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix in PICKLES or _holds_pickle(path):
+        expected = "arrays in a .npz or .safetensors file"
+        raise _checks.error("source", expected, f"{path.name}, {ADVICE}")
+    if suffix == ".npz":
+        return _read_npz(path)
+    if suffix == ".safetensors":
+        return _read_safetensors(path)
+    raise _checks.error("source", "a file named .npz or .safetensors", path.name)
+
+
+def array(name: str, value: Any) -> np.ndarray:
+    """``value`` as a finite floating-point array; torch's tensors by their own methods."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # numpy has no bfloat16 of its own, so torch hands none out; float32 holds it exactly
+        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+    found = np.asarray(value)
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        raise _checks.error(name, "real floating-point entries", f"dtype {found.dtype}", TypeError)
+    finite = np.isfinite(found)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise _checks.error(name, "finite entries", f"{found[first]} at {first}")
+    return found
+
+
+def _recurrent(names: Iterable[Any]) -> list[str]:
+    return [name for name in names if isinstance(name, str) and RECURRENT.fullmatch(name)]
+
+
+def _holds_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head.startswith(ZIPPED):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return any(name.endswith(".pkl") for name in archive.namelist())
+        except zipfile.BadZipFile:
+            return False
+    return bool(PICKLED.match(head)) and not SAFETENSORS.match(head)
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in _recurrent(archive.files)}
+    # what a damaged archive raises depends on where it is cut; an array of objects is a ValueError
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, AttributeError) as problem:
+        raise _unreadable("an intact .npz archive", path, problem) from problem
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    safetensors = _network.require("safetensors")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in _recurrent(file.keys())}
+    except safetensors.SafetensorError as problem:
+        raise _unreadable("an intact .safetensors file", path, problem) from problem
+
+
+def _unreadable(expected: str, path: Path, problem: Exception) -> Exception:
+    return _checks.error("source", expected, f"{path.name} ({problem})")
