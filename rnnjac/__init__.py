@@ -15,7 +15,10 @@ and a direction that is lost exactly is -inf. Every function takes one trajector
 for batches.
 """
 
+from rnnjac import carousel as carousel
 from rnnjac import cells as cells
+from rnnjac import gates as gates
+from rnnjac import initializers as initializers
 from rnnjac.bounds import departure_from_normality as departure_from_normality
 from rnnjac.bounds import gradient_bound as gradient_bound
 from rnnjac.bounds import spectral_norm as spectral_norm

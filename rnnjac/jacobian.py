@@ -46,7 +46,7 @@ def jacobians(
 
     Examples
     --------
-    >>> jacobians(lambda w, s, x: jnp.tanh(w * s), 2.0, jnp.zeros(1), length=1).tolist()
+    >>> jacobians(lambda w, s, x: jax.numpy.tanh(w * s), 2.0, 0.0, length=1).tolist()
     [[[2.0]]]
     """
     system = bind(step, params, state, inputs, length)

@@ -36,6 +36,7 @@ def combine(later: GradedProduct, earlier: GradedProduct) -> GradedProduct:
 
     Examples
     --------
+    >>> from rnnjac import graded_product
     >>> half = graded_product(jnp.full((1, 1, 1), 0.5))
     >>> combine(half, half).log_singular_values() / jnp.log(2.0)
     Array([-2.], dtype=float32)
@@ -69,16 +70,15 @@ def _eliminate_core(row_scale: jax.Array, core: jax.Array, column_scale: jax.Arr
         safe = jnp.where(lost, 1, pivot)
         ratio = jnp.where(rows & ~lost, x[:, q] / safe, 0)
         along = jnp.where(columns & ~lost, x[p] / jnp.abs(safe), 0)
-        # rows and columns that are left have scaled entries below the pivot's: no overflow
+        # what is left has scaled entries below the pivot's, so the exponents cannot overflow
         column = ratio * jnp.exp(jnp.where(ratio == 0, 0, a - a[p]))
         row = along * jnp.exp(jnp.where(along == 0, 0, b - b[q]))
         x = jnp.where(lost, x, x - ratio[:, None] * x[p][None, :])
-        rows = rows & (jnp.arange(n) != p) | (lost & rows)
-        columns = columns & (jnp.arange(n) != q) | (lost & columns)
+        rows = rows & (lost | (jnp.arange(n) != p))
+        columns = columns & (lost | (jnp.arange(n) != q))
         left, right = left.at[:, step].set(column), right.at[step].set(row)
         return x, rows, columns, left, scale.at[step].set(largest), right
 
     zero = jnp.zeros((n, n), core.dtype)
     start = (core, alive_rows, alive_columns, zero, jnp.full(n, -jnp.inf, core.dtype), zero)
-    _, rows, columns, left, scale, right = jax.lax.fori_loop(0, n, one, start)
-    return left, scale, right
+    return jax.lax.fori_loop(0, n, one, start)[3:]

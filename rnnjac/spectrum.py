@@ -150,7 +150,7 @@ def _times(at: Sequence[int]) -> tuple[int, ...]:
     try:
         times = np.asarray(at).tolist()
     except jax.errors.TracerArrayConversionError:
-        raise _checks.error("at", "times known while tracing", "a traced array", TypeError) from None
+        raise _checks.error("at", "known times", "a traced array", TypeError) from None
     if not isinstance(times, list):
         raise _checks.error("at", "a sequence of integers", _checks.describe(at), TypeError)
     if not times:

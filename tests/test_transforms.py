@@ -1,5 +1,8 @@
 """Every public function under every transformation: jit, vmap, grad, traced once, lowered."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -117,3 +120,18 @@ def test_hot_path_lowers_for_every_platform(name, dtype):
     platforms = ["cpu", "cuda", "rocm", "tpu"]
     exported = export.export(jax.jit(function), platforms=platforms)(*arguments(0))
     assert set(exported.platforms) == set(platforms)
+
+
+MANY = """
+import jax, jax.numpy as jnp, rnnjac
+cell = rnnjac.cells.elman(0, 32)
+networks = jax.vmap(cell.init)(jax.random.split(jax.random.key(0), 64))
+def logs(params):
+    return rnnjac.spectrum(cell.step, params, jnp.ones(32), length=10).log_singular_values
+assert jnp.isfinite(jax.vmap(logs)(networks)).all()
+"""
+
+
+def test_many_networks_at_once_come_to_an_end():
+    """Two independent batched LAPACK calls in one step lock up jaxlib 0.10 on two cores."""
+    subprocess.run([sys.executable, "-c", MANY], check=True, timeout=240)

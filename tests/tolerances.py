@@ -24,6 +24,12 @@ CELL_JACOBIAN = 30
 # A sum of 40 logs, each right to a few eps and rounded at the size of the sum (40 / 2 eps).
 CELL_CHAIN = 60
 
+# --- interop ---
+# One step of each side as in CELL_STEP and CELL_JACOBIAN, rounded independently; the other library's
+# slopes 1 - y^2 and y (1 - y) are right to 2 eps of 1, and its layers pass errors on with weights < 1.
+INTEROP_STEP = 2 * CELL_STEP
+INTEROP_JACOBIAN = 2 * CELL_JACOBIAN
+
 # --- gates ---
 # Products of 14 one-step Jacobians of 4 units, each right to some eps: 16 eps of the product's norm
 # at worst in 12 draws.
@@ -106,3 +112,14 @@ DECAY_LOG_PRODUCT = 600
 DECAY_FIXED_POINT = 50
 # Sums over 8 units and 24 steps of terms up to some tens times the result.
 DECAY_IDENTITY = 10000
+
+
+# --- benchmarks ---
+# An exponent is a mean over T factorisations, each off by n eps times the frame's and the factors'
+# condition (up to 100 here), and by the drift of two trajectories by some eps. In n eps per unit.
+PEER_EXPONENT = 300
+
+# --- tasks ---
+# Counts and correlations of independent draws, in their standard deviations; some 60 are looked at,
+# and 5 is passed by chance once in 30000 runs of all of them.
+TASK_DEVIATIONS = 5

@@ -1,0 +1,80 @@
+"""Synthetic tasks with long lags, sampled inside jit; `jax.vmap` over keys makes a batch."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import _checks
+
+# Where the span of each marker begins, in tenths of the sequence; every span is a tenth wide.
+_TENTHS = {2: (1, 5), 3: (1, 3, 6)}
+_MARKERS, _SYMBOLS = 2, 6
+
+
+class Example(NamedTuple):
+    """One sequence: ``inputs`` (L, 6), ``target`` (), ``positions`` (markers,) of the markers."""
+
+    inputs: jax.Array
+    target: jax.Array
+    positions: jax.Array
+
+
+def temporal_order(key: jax.Array, length: int, *, markers: int = 2) -> Example:
+    """One example of the temporal order task: which marker came first, and which then.
+
+    Of the symbols A, B, c, d, e, f, the first two are markers and the others are distractors. All
+    symbols are distractors, drawn uniformly, except that marker v_k (0 for A, 1 for B, even odds)
+    stands at position p_k, with w = floor(L / 10) and p_k uniform over
+
+        2 markers:  w + [0, w),  floor(5 L / 10) + [0, w)                             4 classes
+        3 markers:  w + [0, w),  floor(3 L / 10) + [0, w),  floor(6 L / 10) + [0, w)  8 classes
+
+    The target, wanted after the last symbol, is sum_k 2^k v_k, so the order counts.
+
+    Parameters
+    ----------
+    key : PRNG key
+    length : int >= 10
+        Number of symbols L.
+    markers : 2 or 3
+
+    Returns
+    -------
+    Example
+        ``inputs`` of shape (L, 6), one-hot in JAX's default float; ``target`` of shape (), int32,
+        0 to 2^markers - 1; ``positions`` of shape (markers,), int32, ascending, from 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``length`` is not an integer of at least 10 (a shorter sequence leaves the markers no
+        span), or ``markers`` is neither 2 nor 3.
+
+    Notes
+    -----
+    O(L) work. The two readings of the task's published description differ at its first span (from
+    1 or from L / 10); this is the latter, which is that of its public code.
+
+    References
+    ----------
+    Hochreiter, Schmidhuber (1997), experiment 6; Pascanu, Mikolov, Bengio (2013), section 4.1.
+
+    Examples
+    --------
+    >>> import jax
+    >>> keys = jax.random.split(jax.random.key(0), 5)
+    >>> jax.vmap(lambda key: temporal_order(key, 50))(keys).inputs.shape
+    (5, 50, 6)
+    """
+    markers = _checks.integer("markers", markers, 2, 3)
+    length = _checks.integer("length", length, 10)
+    key_places, key_markers, key_others = jax.random.split(key, 3)
+    begins = jnp.array([tenths * length // 10 for tenths in _TENTHS[markers]], jnp.int32)
+    within = jax.random.randint(key_places, (markers,), 0, length // 10, jnp.int32)
+    positions = begins + within
+    values = jax.random.randint(key_markers, (markers,), 0, _MARKERS, jnp.int32)
+    symbols = jax.random.randint(key_others, (length,), _MARKERS, _SYMBOLS, jnp.int32)
+    inputs = jax.nn.one_hot(symbols.at[positions].set(values), _SYMBOLS)
+    weights = jnp.array([_MARKERS**k for k in range(markers)], jnp.int32)
+    return Example(inputs, (weights * values).sum(dtype=jnp.int32), positions)

@@ -1,0 +1,141 @@
+"""Imported weights against torch itself: states, one-step Jacobians, files that torch writes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.torch
+
+import rnnjac
+from rnnjac.interop import torch as adapter
+from tests import tolerances
+from tests.cells_numpy import close
+
+torch = pytest.importorskip(
+    "torch", reason="no CPU build of torch 2.13.0 is installed, so nothing to compare with"
+)
+torch.set_num_threads(1)
+
+INPUTS, HIDDEN, STEPS = 3, 4, 6
+MODULES = {
+    "tanh": lambda **k: torch.nn.RNN(INPUTS, HIDDEN, nonlinearity="tanh", **k),
+    "relu": lambda **k: torch.nn.RNN(INPUTS, HIDDEN, nonlinearity="relu", **k),
+    "gru": lambda **k: torch.nn.GRU(INPUTS, HIDDEN, **k),
+    "lstm": lambda **k: torch.nn.LSTM(INPUTS, HIDDEN, **k),
+}
+CASES = [(kind, layers, True) for kind in MODULES for layers in (1, 2, 3)]
+CASES += [(kind, 2, False) for kind in MODULES]
+
+
+def build(kind, layers, bias):
+    torch.manual_seed(layers)
+    kwargs = {"num_layers": layers, "bias": bias, "dtype": getattr(torch, str(jnp.zeros(()).dtype))}
+    module = MODULES[kind](**kwargs).eval()
+    nonlinearity = "relu" if kind == "relu" else "tanh"
+    return module, adapter.load(module.state_dict(), nonlinearity=nonlinearity)
+
+
+def torch_step(module, flat, x):
+    """One step on the flat state in rnnjac's order: layer by layer, an LSTM's c before its h."""
+    if isinstance(module, torch.nn.LSTM):
+        c, h = flat.reshape(module.num_layers, 2, HIDDEN).unbind(1)
+        _, (h, c) = module(x[None], (h.contiguous(), c.contiguous()))
+        return torch.stack([c, h], 1).reshape(-1)
+    return module(x[None], flat.reshape(module.num_layers, HIDDEN))[1].reshape(-1)
+
+
+def draw(*shape):
+    array = np.random.default_rng(0).uniform(-1, 1, shape).astype(jnp.zeros(()).dtype)
+    return jnp.array(array), torch.from_numpy(array)
+
+
+def flat_start(network):
+    flat, unravel = jax.flatten_util.ravel_pytree(network.state)
+    start, tensor = draw(flat.size)
+    return unravel(start), tensor
+
+
+@pytest.mark.parametrize(("kind", "layers", "bias"), CASES)
+def test_states_and_jacobians_are_those_of_torch(kind, layers, bias):
+    module, network = build(kind, layers, bias)
+    (inputs, xs), (state, flat) = draw(STEPS, INPUTS), flat_start(network)
+    run = (network.step, network.params, state, inputs)
+    states = jax.vmap(lambda s: jax.flatten_util.ravel_pytree(s)[0])(rnnjac.trajectory(*run))
+    jacobians = rnnjac.jacobians(*run)
+    assert jacobians.shape == (STEPS, flat.numel(), flat.numel())
+    for t in range(STEPS):
+        # from rnnjac's own state, so that each step stands for itself
+        flat = torch.from_numpy(np.array(states[t]))
+        with torch.no_grad():
+            close(states[t + 1], torch_step(module, flat, xs[t]).numpy(), tolerances.INTEROP_STEP)
+        want = torch.autograd.functional.jacobian(lambda s, x=xs[t]: torch_step(module, s, x), flat)
+        close(jacobians[t], want.numpy(), tolerances.INTEROP_JACOBIAN)
+
+
+@pytest.mark.parametrize(("kind", "layers", "bias"), CASES)
+def test_a_whole_sequence_ends_where_torch_ends(kind, layers, bias):
+    module, network = build(kind, layers, bias)
+    inputs, xs = draw(STEPS, INPUTS)
+    states = rnnjac.trajectory(*network, inputs)
+    with torch.no_grad():
+        outputs = module(xs)[0].numpy()
+    top = rnnjac.cells.output(states if layers > 1 or kind == "lstm" else (states,)[0])
+    close(top.reshape(STEPS + 1, HIDDEN)[1:], outputs, STEPS * tolerances.INTEROP_STEP)
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "GRUCell", "LSTMCell"])
+def test_single_cells(kind, dtype):
+    cell = getattr(torch.nn, kind)(INPUTS, HIDDEN, dtype=getattr(torch, str(dtype)))
+    network = adapter.load(cell.state_dict())
+    x, tensor = draw(INPUTS)
+    after = network.step(network.params, network.state, x)
+    with torch.no_grad():
+        want = cell(tensor)
+    want = (want[1].numpy(), want[0].numpy()) if kind == "LSTMCell" else want.numpy()
+    close(tuple(after) if kind == "LSTMCell" else after, want, tolerances.INTEROP_STEP)
+
+
+def test_files_saved_as_the_docstring_says(tmp_path):
+    module, network = build("lstm", 2, True)
+    arrays = {k: v.cpu().numpy() for k, v in module.state_dict().items()}
+    np.savez(tmp_path / "w.npz", **arrays)
+    safetensors.torch.save_file(module.state_dict(), tmp_path / "w.safetensors")
+    for name in ("w.npz", "w.safetensors"):
+        close(adapter.load(tmp_path / name).params, network.params, tolerances.INTEROP_STEP)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", ["model.pt", "model.npz", "model.safetensors", "model"])
+def test_files_that_torch_pickles_are_refused(tmp_path, name, zipped):
+    module, _ = build("gru", 1, True)
+    torch.save(module.state_dict(), tmp_path / name, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match="source: expected arrays in a .npz .*a pickle"):
+        adapter.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (lambda: torch.nn.GRU(2, 3, bidirectional=True), "a bidirectional layer"),
+        (lambda: torch.nn.LSTM(2, 3, proj_size=2), "a layer with proj_size > 0"),
+    ],
+)
+def test_modules_with_no_cell_here_are_refused(module, message):
+    with pytest.raises(ValueError, match=message):
+        adapter.load(module().state_dict())
+
+
+def test_parameters_that_need_gradients_and_bfloat16(dtype):
+    module = torch.nn.Sequential(torch.nn.GRU(INPUTS, HIDDEN, dtype=torch.bfloat16))
+    network = adapter.load(dict(module.named_parameters()), "0")
+    assert network.params["W_h"].dtype == jnp.float32
+    want = module[0].weight_hh_l0.detach().float().numpy()
+    assert np.array_equal(network.params["W_h"], want)
+
+
+def test_training_on_in_torch_changes_nothing():
+    module, network = build("gru", 1, True)
+    before = np.array(network.params["W_h"])
+    with torch.no_grad():
+        module.weight_hh_l0.zero_()
+    assert np.array_equal(network.params["W_h"], before)
