@@ -101,8 +101,14 @@ $(PY):
 $(VENV)/.report: pyproject.toml | $(PY)
 	$(call install,analyses)
 
+# PyTorch is compared with, never needed. "+cpu" is no version of the package index, so pip takes a
+# build for the CPU from the places it is set up with, or none: never gigabytes of CUDA.
+TORCH := torch==2.13.0+cpu
+
 $(VENV)/.test: pyproject.toml | $(VENV)/.report
 	$(call install,analyses$(comma)test$(comma)interop)
+	@$(PY) -m pip install -qq --disable-pip-version-check "$(TORCH)" 2>/dev/null || \
+	  echo "install   no $(TORCH) for this machine: the comparisons with it will not run"
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.test
 	$(call install,analyses$(comma)test$(comma)interop$(comma)dev)

@@ -19,7 +19,7 @@ from analyses import (
 from tests import tolerances
 
 TINY = eigenvalue_decay.Settings(
-    *(6, 24, 8, 2, 1, 1), *(8, 40, 6, 1), *(5, 20, 2, 2, 1, 2, 1e-3, 2), *(16, 60, 12)
+    *(6, 24, 8, 2, 1, 1), *(8, 40, 6, 1), *(1, 5, 20, 2, 2, 1, 2, 1e-3, 2), *(16, 60, 12)
 )
 
 

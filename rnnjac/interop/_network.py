@@ -68,8 +68,8 @@ def network(layers: Sequence[Layer]) -> Network:
     return Network(cell.step, params if len(layers) > 1 else params[0], cell.initial_state())
 
 
-# The compiled functions of rnnjac are keyed by the step function itself: two sets of weights for one
-# architecture (checkpoints of a training run) share one step, hence one compilation.
+# The compiled functions of rnnjac are keyed by the step function itself: two sets of weights for
+# one architecture (checkpoints of a training run) share one step, hence one compilation.
 @functools.lru_cache(maxsize=128)
 def _cell(shapes: tuple[tuple[str, int, int, str], ...], dtype: Any) -> Cell:
     made = []
@@ -90,3 +90,12 @@ def in_dtype_of(params: Any, state: Any) -> Any:
     if len(dtypes) != 1:
         return state
     return jax.tree.map(lambda leaf: leaf.astype(next(iter(dtypes))), state)
+
+
+def cached(make: Any, key: Any) -> Callable[[Any, Any, Any], Any]:
+    """The one step that ``make`` (an lru_cache) has for equal keys; a new one if unhashable."""
+    try:
+        hash(key)
+    except TypeError:
+        return make.__wrapped__(key)
+    return make(key)

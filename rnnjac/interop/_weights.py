@@ -22,8 +22,9 @@ ADVICE = (
 )
 RECURRENT = re.compile(r"(?:.*\.)?(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d+)?(?:_reverse)?")
 
-# A pickle of protocol 2 to 5 opens with 0x80 and the protocol, then an opcode. A .safetensors file may
-# open alike (its first eight bytes are a length, low byte first) but goes on with zeros and a brace.
+# A pickle of protocol 2 to 5 opens with 0x80 and the protocol, then an opcode. A .safetensors file
+# may open alike (its first eight bytes are a length, low byte first) but goes on with zeros and a
+# brace.
 SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)
 PICKLED = re.compile(rb"\x80[\x02-\x05]")
 ZIPPED = b"PK\x03\x04"
@@ -81,12 +82,14 @@ def _holds_pickle(path: Path) -> bool:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
+    if not zipfile.is_zipfile(path):
+        raise _unreadable(".npz archive", path, "cut short, or not an archive")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in _recurrent(archive.files)}
-    # what a damaged archive raises depends on where it is cut; an array of objects is a ValueError
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, AttributeError) as problem:
-        raise _unreadable("an intact .npz archive", path, problem) from problem
+    # what a damaged archive raises depends on the damage; an array of objects is a ValueError
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as problem:
+        raise _unreadable(".npz archive", path, problem) from problem
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -95,8 +98,8 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in _recurrent(file.keys())}
     except safetensors.SafetensorError as problem:
-        raise _unreadable("an intact .safetensors file", path, problem) from problem
+        raise _unreadable(".safetensors file", path, problem) from problem
 
 
-def _unreadable(expected: str, path: Path, problem: Exception) -> Exception:
-    return _checks.error("source", expected, f"{path.name} ({problem})")
+def _unreadable(kind: str, path: Path, problem: Exception | str) -> Exception:
+    return _checks.error("source", f"an intact {kind}", f"{path.name} ({problem})")

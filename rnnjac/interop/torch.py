@@ -2,10 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,11 +23,11 @@ def load(
     *,
     nonlinearity: str = "tanh",
 ) -> Network:
-    """Network with the weights of a ``torch.nn.RNN``, ``LSTM`` or ``GRU``, or of one of their cells.
+    """Network with the weights of a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or of one of the cells.
 
-    Which of them it is shows in the shape of ``weight_hh``: g n rows and n columns, with g = 1, 4
-    or 3. Sizes, layers and biases are read off too. Layers become `rnnjac.cells.elman`
-    (b = bias_ih + bias_hh), `lstm` or `gru` (reset "after"), several of them a `stack`.
+    Which of them it is shows in the shape of ``weight_hh``: g n rows and n columns, with g = 1, 3
+    or 4. Sizes, layers and biases are read off too. Layers become `rnnjac.cells.elman`
+    (b = bias_ih + bias_hh), `gru` (reset "after") or `lstm`, several of them a `stack`.
 
     Parameters
     ----------
@@ -70,9 +69,9 @@ def load(
     Notes
     -----
     Two networks of one architecture share one step function, and so their compiled code. Dropout
-    between layers is left out, as torch leaves it out in evaluation. Dropping it aside, states and
-    Jacobians equal torch's to a few eps, and saturated units keep their digits: the activations
-    are those of `rnnjac.activations`.
+    between layers is left out, as torch leaves it out in evaluation. States and Jacobians equal
+    torch's to a few eps; where units saturate, the Jacobians are righter than torch's own, since
+    the activations are those of `rnnjac.activations`.
 
     Examples
     --------
@@ -82,24 +81,96 @@ def load(
     """
     _checks.one_of("nonlinearity", nonlinearity, ACTIVATIONS)
     prefix = f"{prefix}." if prefix and not prefix.endswith(".") else prefix
-    weights = _under(_weights.read(source), prefix)
-    _refuse(weights, prefix)
-    suffixes = _suffixes(weights)
-    hidden, gates = _sizes(weights, prefix, suffixes[0])
+    found = _under(_weights.read(source), prefix)
+    gates, hidden = _sizes(found, prefix)
     if gates != 1 and nonlinearity != "tanh":
-        raise _checks.error("nonlinearity", f"'tanh' for torch's {KINDS[gates]}", nonlinearity)
-    biased = any(name.startswith("bias") for name in weights)
-    layers, below = [], None
-    for suffix in suffixes:
-        shapes = {
-            f"weight_ih{suffix}": (gates * hidden, below),
-            f"weight_hh{suffix}": (gates * hidden, hidden),
-            f"bias_ih{suffix}": (gates * hidden,),
-            f"bias_hh{suffix}": (gates * hidden,),
-        }
-        wanted = {k: v for k, v in shapes.items() if biased or k.startswith("weight")}
-        arrays = [_take(weights, prefix, name, shape) for name, shape in wanted.items()]
-        layers.append((arrays, hidden * gates))
-        below = hidden
-    _one_dtype(weights, prefix, suffixes)
-    return _network.network([_layer(arrays, gates, nonlinearity) for arrays, _ in layers])
+        raise _checks.error("nonlinearity", f"'tanh', as {KINDS[gates]} has it", repr(nonlinearity))
+    biased = any(name.startswith("bias") for name in found)
+    layers, inputs = [], None
+    for suffix in _suffixes(found):
+        shapes = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
+        if biased:
+            shapes |= {"bias_ih": (gates * hidden,), "bias_hh": (gates * hidden,)}
+        named = {part: (prefix, part + suffix, shape) for part, shape in shapes.items()}
+        layers.append({part: _take(found, *wanted) for part, wanted in named.items()})
+        inputs = hidden
+    _one_dtype(layers)
+    return _network.network([_layer(layer, gates, nonlinearity) for layer in layers])
+
+
+def _under(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Weights right below the prefix, by their names there; refuse what no cell here stands for."""
+    found = {}
+    for name, value in weights.items():
+        if name.startswith(prefix) and "." not in name[len(prefix) :]:
+            found[name[len(prefix) :]] = value
+    if not found and not weights:
+        raise _checks.error("source", "weights named weight_ih_l0, weight_hh_l0, ...", "none such")
+    if not found:
+        places = sorted({name.rpartition(".")[0] for name in weights})
+        raise _checks.error("prefix", "one of " + ", ".join(map(repr, places)), repr(prefix))
+    for name in sorted(found):
+        if name.endswith("_reverse"):
+            expected = "one direction only (a backward layer has no Jacobian product forward)"
+            raise _checks.error(prefix + name, expected, "a bidirectional layer")
+        if name.startswith("weight_hr"):
+            expected = "no projection (proj_size = 0)"
+            raise _checks.error(prefix + name, expected, "a layer with proj_size > 0")
+    return found
+
+
+def _suffixes(found: dict[str, Any]) -> Iterator[str]:
+    """Endings of the names, lowest layer first: _l0, _l1, ...; none for torch's cells."""
+    depths = [int(match[1]) for name in found if (match := re.search(r"_l(\d+)$", name))]
+    return (f"_l{depth}" for depth in range(max(depths) + 1)) if depths else iter([""])
+
+
+def _sizes(found: dict[str, Any], prefix: str) -> tuple[int, int]:
+    """Blocks of rows (1, 3 or 4) and units, from the recurrent matrix of the lowest layer."""
+    name = "weight_hh" + next(_suffixes(found))
+    expected = "shape (g h, h) with h >= 1 units and g = 1 (RNN), 3 (GRU) or 4 (LSTM)"
+    if name not in found:
+        raise _checks.error(prefix + name, expected, "no tensor of that name")
+    shape = np.shape(_weights.array(prefix + name, found[name]))
+    if len(shape) == 2 and shape[1] >= 1:
+        gates, rest = divmod(shape[0], shape[1])
+        if gates in KINDS and not rest:
+            return gates, shape[1]
+    raise _checks.error(prefix + name, expected, f"shape {shape}")
+
+
+def _take(
+    found: dict[str, Any], prefix: str, name: str, shape: tuple[int | None, ...]
+) -> tuple[str, np.ndarray]:
+    """Full name and array, of the shape given; None stands for any number of inputs."""
+    shown = "shape " + str(shape).replace("None", "inputs")
+    if name not in found:
+        raise _checks.error(prefix + name, shown, "no tensor of that name")
+    array = _weights.array(prefix + name, found[name])
+    fits = array.ndim == len(shape) and all(
+        want in (None, size) for size, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        raise _checks.error(prefix + name, shown, f"shape {array.shape}")
+    return prefix + name, array
+
+
+def _one_dtype(layers: list[dict[str, tuple[str, np.ndarray]]]) -> None:
+    first, kind = "", None
+    for name, array in (named for layer in layers for named in layer.values()):
+        first, kind = (first, kind) if first else (name, array.dtype)
+        if array.dtype != kind:
+            raise _checks.error(name, f"dtype {kind}, as {first} has", array.dtype)
+
+
+def _layer(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: str) -> Layer:
+    # a copy: torch goes on writing into the memory that NumPy shares with it
+    arrays = {part: jnp.array(array, copy=True) for part, (_, array) in named.items()}
+    W_x, W_h = arrays["weight_ih"], arrays["weight_hh"]
+    none = jnp.zeros(W_h.shape[0], W_h.dtype)
+    b_x, b_h = arrays.get("bias_ih", none), arrays.get("bias_hh", none)
+    if gates == 1:
+        return _network.elman(W_x, W_h, b_x + b_h, nonlinearity)
+    if gates == 3:
+        return _network.gru(W_x, W_h, b_x, b_h)
+    return _network.lstm(W_x, W_h, b_x + b_h)

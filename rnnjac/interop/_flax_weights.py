@@ -1,0 +1,97 @@
+"""Weights of Flax's recurrent cells as layers of rnnjac. Flax's kernels are (inputs, units)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import _checks
+from rnnjac.interop import _network
+from rnnjac.interop._network import Layer
+
+# linen and nnx both hand on these functions of jax under names of their own
+ACTIVATIONS = {jnp.tanh: "tanh", jax.nn.tanh: "tanh", jax.nn.relu: "relu"}
+LSTM_BLOCKS, GRU_BLOCKS = "ifgo", "rzn"
+
+
+def from_linen(linen: Any, cell: Any, params: Mapping[str, Any]) -> Layer:
+    """Layer of a linen cell, whose parameters are named ii, if, ..., hi, hf, ...."""
+    if isinstance(cell, linen.SimpleCell):
+        return _simple(cell, params["i"], params["h"])
+    if isinstance(cell, linen.GRUCell):
+        _usual_gates(cell)
+        below, recurrent = _blocks(params, "i", GRU_BLOCKS), _blocks(params, "h", GRU_BLOCKS)
+        return _network.gru(_kernel(below), _kernel(recurrent), _bias(below), _bias(recurrent))
+    if isinstance(cell, (linen.LSTMCell, linen.OptimizedLSTMCell)):
+        _usual_gates(cell)
+        below, recurrent = _blocks(params, "i", LSTM_BLOCKS), _blocks(params, "h", LSTM_BLOCKS)
+        return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+    raise _unknown(cell)
+
+
+def from_nnx(nnx: Any, cell: Any) -> Layer:
+    """Layer of an nnx cell, whose blocks lie in one kernel except for LSTMCell."""
+    if isinstance(cell, nnx.LSTMCell):
+        _usual_gates(cell)
+        below = [_parts(cell, name) for name in ("ii", "if_", "ig", "io")]
+        recurrent = [_parts(cell, name) for name in ("hi", "hf", "hg", "ho")]
+        return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+    known = (nnx.SimpleCell, nnx.GRUCell, nnx.OptimizedLSTMCell)
+    if not isinstance(cell, known):
+        raise _unknown(cell)
+    below, recurrent = [_parts(cell, "dense_i")], [_parts(cell, "dense_h")]
+    if isinstance(cell, nnx.SimpleCell):
+        return _simple(cell, below[0], recurrent[0])
+    _usual_gates(cell)
+    if isinstance(cell, nnx.GRUCell):
+        return _network.gru(_kernel(below), _kernel(recurrent), _bias(below), _bias(recurrent))
+    return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+
+
+def _parts(cell: Any, name: str) -> dict[str, jax.Array]:
+    dense = getattr(cell, name)
+    parts = {"kernel": dense.kernel, "bias": dense.bias}
+    return {part: jnp.array(value[...]) for part, value in parts.items() if value is not None}
+
+
+def _blocks(params: Mapping[str, Any], side: str, gates: str) -> list[Mapping[str, Any]]:
+    return [params[side + gate] for gate in gates]
+
+
+def _kernel(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
+    """Matrix (blocks x units, columns), blocks one below the other."""
+    return jnp.concatenate([jnp.asarray(dense["kernel"]).T for dense in denses])
+
+
+def _bias(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
+    """Biases of the blocks one below the other, zeros where a block has none."""
+    zeros = [jnp.zeros(d["kernel"].shape[1], d["kernel"].dtype) for d in denses]
+    return jnp.concatenate(
+        [jnp.asarray(d.get("bias", zero)) for d, zero in zip(denses, zeros, strict=True)]
+    )
+
+
+def _simple(cell: Any, below: Mapping[str, Any], recurrent: Mapping[str, Any]) -> Layer:
+    if cell.residual:
+        raise _checks.error("cell", "a SimpleCell that is not residual", "residual=True")
+    if cell.activation_fn not in ACTIVATIONS:
+        raise _checks.error("cell", "activation_fn tanh or relu", _name(cell.activation_fn))
+    activation = ACTIVATIONS[cell.activation_fn]
+    return _network.elman(_kernel([below]), _kernel([recurrent]), _bias([below]), activation)
+
+
+def _usual_gates(cell: Any) -> None:
+    if cell.gate_fn is not jax.nn.sigmoid:
+        raise _checks.error("cell", "gate_fn sigmoid", _name(cell.gate_fn))
+    if ACTIVATIONS.get(cell.activation_fn) != "tanh":
+        raise _checks.error("cell", "activation_fn tanh", _name(cell.activation_fn))
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
+def _unknown(cell: Any) -> Exception:
+    expected = "a SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell"
+    return _checks.error("cell", expected, type(cell).__name__, TypeError)

@@ -1,0 +1,222 @@
+"""Recurrent cells of Flax, in both of its interfaces: linen and nnx."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnjac import _checks
+from rnnjac.interop import _flax_weights, _network
+from rnnjac.interop._network import Network
+
+
+def from_linen(cell: Any, variables: Mapping[str, Any], inputs: int, state: Any = None) -> Network:
+    """Network that applies a linen cell itself.
+
+    s_t = cell.apply(variables, s_{t-1}, x_t)[0], the new carry, for every
+    ``flax.linen.RNNCellBase``: SimpleCell, GRUCell, LSTMCell, OptimizedLSTMCell, and your own.
+
+    Parameters
+    ----------
+    cell : flax.linen.RNNCellBase
+    variables : mapping
+        As ``cell.init`` returns them; they become the parameters.
+    inputs : int >= 0
+        Size of ``x``, for ``cell.initialize_carry``.
+    state : pytree of floats, optional
+        Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
+        in the dtype of the variables.
+
+    Returns
+    -------
+    Network
+        ``step(params, state, x)``, ``variables``, and the start: (features,), or the pair (c, h),
+        c first, for the LSTM cells.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``cell`` is no linen cell, or ``inputs`` no such integer.
+    ImportError
+        If flax is missing.
+
+    Notes
+    -----
+    Equal cells share one step function, and so their compiled code.
+
+    What runs is the cell's own code: the derivatives of ``jax.numpy.tanh`` and ``jax.nn.sigmoid``
+    lose their digits where units saturate (float32: relative error 1 at an argument of 9), and so
+    do small singular values. `convert_linen` keeps them.
+
+    Examples
+    --------
+    >>> from flax import linen
+    >>> cell, x = linen.GRUCell(3), jnp.ones(2)
+    >>> variables = cell.init(jax.random.key(0), jnp.zeros(3), x)
+    >>> from_linen(cell, variables, inputs=2).state.shape
+    (3,)
+    """
+    _require_cell(cell, "flax.linen")
+    inputs = _checks.integer("inputs", inputs, 0)
+    if state is None:
+        start = cell.initialize_carry(jax.random.key(0), (inputs,))
+        state = _network.in_dtype_of(variables, start)
+    return Network(_network.cached(_linen_step, cell), variables, state)
+
+
+def from_nnx(cell: Any, state: Any = None) -> Network:
+    """Network that calls an nnx cell itself.
+
+    s_t = cell(s_{t-1}, x_t)[0], the new carry, for every ``flax.nnx.RNNCellBase``: SimpleCell,
+    GRUCell, LSTMCell, OptimizedLSTMCell, and your own.
+
+    Parameters
+    ----------
+    cell : flax.nnx.RNNCellBase
+        Taken as it is now: later updates of it do not reach the network.
+    state : pytree of floats, optional
+        Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
+        in the dtype of its weights.
+
+    Returns
+    -------
+    Network
+        ``step(params, state, x)``, the ``nnx.Param`` state of the cell as parameters, and the
+        start: (hidden_features,), or the pair (c, h), c first, for the LSTM cells.
+
+    Raises
+    ------
+    TypeError
+        If ``cell`` is no nnx cell.
+    ImportError
+        If flax is missing.
+
+    Notes
+    -----
+    Cells of one structure share one step function, and so their compiled code, unless they hold
+    variables other than ``nnx.Param`` (random-number streams, say), which stay as they are.
+
+    As in `from_linen`, derivatives lose their digits where units saturate; `convert_nnx` keeps
+    them. ``nnx.SimpleCell`` computes in float32 unless it is given another ``dtype``.
+
+    Examples
+    --------
+    >>> from flax import nnx
+    >>> from_nnx(nnx.GRUCell(2, 3, rngs=nnx.Rngs(0))).state.shape
+    (3,)
+    """
+    nnx = _require_cell(cell, "flax.nnx")
+    graph, params, rest = nnx.split(cell, nnx.Param, ...)
+    if state is None:
+        start = cell.initialize_carry((cell.in_features,), rngs=nnx.Rngs(0))
+        state = _network.in_dtype_of(params, start)
+    params = jax.tree.map(jnp.array, params)
+    if jax.tree.leaves(rest):
+        return Network(_nnx_step.__wrapped__(graph, rest), params, state)
+    return Network(_network.cached(_nnx_step, graph), params, state)
+
+
+def convert_linen(cell: Any, variables: Mapping[str, Any]) -> Network:
+    """Network with the weights of a linen cell in the cell of rnnjac that computes the same.
+
+    Parameters
+    ----------
+    cell : flax.linen.SimpleCell (tanh or relu, not residual), GRUCell, LSTMCell, OptimizedLSTMCell
+        The gated ones with their usual sigmoid and tanh.
+    variables : mapping
+        As ``cell.init`` returns them.
+
+    Returns
+    -------
+    Network
+        Of `rnnjac.cells.elman`, `gru` or `lstm`; the start is zero.
+
+    Raises
+    ------
+    TypeError
+        If ``cell`` is another one.
+    ValueError
+        If it is residual or has other activations.
+    ImportError
+        If flax is missing.
+
+    Notes
+    -----
+    Equal to `from_linen` up to rounding, but right to a few eps where units saturate.
+
+    Examples
+    --------
+    >>> from flax import linen
+    >>> cell = linen.LSTMCell(3)
+    >>> carry = cell.initialize_carry(jax.random.key(0), (2,))
+    >>> convert_linen(cell, cell.init(jax.random.key(0), carry, jnp.ones(2))).state.c.shape
+    (3,)
+    """
+    linen = _require_cell(cell, "flax.linen")
+    layer = _flax_weights.from_linen(linen, cell, variables["params"])
+    return _network.network([layer])
+
+
+def convert_nnx(cell: Any) -> Network:
+    """Network with the weights of an nnx cell in the cell of rnnjac that computes the same.
+
+    Parameters
+    ----------
+    cell : flax.nnx.SimpleCell (tanh or relu, not residual), GRUCell, LSTMCell or OptimizedLSTMCell
+        The gated ones with their usual sigmoid and tanh.
+
+    Returns
+    -------
+    Network
+        Of `rnnjac.cells.elman`, `gru` or `lstm`; the start is zero.
+
+    Raises
+    ------
+    TypeError
+        If ``cell`` is another one.
+    ValueError
+        If it is residual or has other activations.
+    ImportError
+        If flax is missing.
+
+    Notes
+    -----
+    Equal to `from_nnx` up to rounding, but right to a few eps where units saturate.
+
+    Examples
+    --------
+    >>> from flax import nnx
+    >>> convert_nnx(nnx.LSTMCell(2, 3, rngs=nnx.Rngs(0))).state.c.shape
+    (3,)
+    """
+    nnx = _require_cell(cell, "flax.nnx")
+    return _network.network([_flax_weights.from_nnx(nnx, cell)])
+
+
+def _require_cell(cell: Any, interface: str) -> Any:
+    module = _network.require(interface)
+    if not isinstance(cell, module.RNNCellBase):
+        expected = f"a {interface}.RNNCellBase"
+        raise _checks.error("cell", expected, type(cell).__name__, TypeError)
+    return module
+
+
+@functools.lru_cache(maxsize=128)
+def _linen_step(cell: Any) -> Callable[[Any, Any, Any], Any]:
+    def step(params, state, x):
+        return cell.apply(params, state, x)[0]
+
+    return step
+
+
+@functools.lru_cache(maxsize=128)
+def _nnx_step(graph: Any, rest: Any = None) -> Callable[[Any, Any, Any], Any]:
+    nnx = _network.require("flax.nnx")
+
+    def step(params, state, x):
+        cell = nnx.merge(graph, params) if rest is None else nnx.merge(graph, params, rest)
+        return cell(state, x)[0]
+
+    return step
