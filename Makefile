@@ -72,6 +72,9 @@ build/$(PRESET)/%.npz: analyses/%.py $(LIBRARY) $(STORAGE) | $(VENV)/.report
 # modules that one analysis alone imports
 build/$(PRESET)/reference_checks.npz: analyses/meanfield.py \
   analyses/reference_products.py analyses/reference_networks.py
+build/$(PRESET)/eigenvalue_decay.npz: analyses/meanfield.py \
+  $(addprefix analyses/decay_,identities.py examples.py networks.py gain.py training.py verdicts.py)
+build/figures/$(PRESET)/.eigenvalue_decay.drawn: analyses/decay_figures.py analyses/decay_panels.py
 build/$(PRESET)/trained_digits.npz: analyses/digits.py
 build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
 

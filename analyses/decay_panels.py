@@ -39,8 +39,9 @@ def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
             "caption": f"λ₁ against the gain g of random recurrent weights; dots are networks, "
             f"lines are theory. Linear: ln g. Tanh without input: chaotic above g = 1, with slope "
             f"{f['gain_tanh_slope']:.2f} instead of 1 beyond g = 3. Under noise of deviation "
-            f"{gain.NOISE:g} the exponent is lower still. Symmetric weights come to rest and "
-            f"never grow (largest value above g = 1: {f['gain_symmetric_max']:.3f}).",
+            f"{gain.NOISE:g} the exponent is lower still. Symmetric weights settle to one "
+            f"state or flip between two, so that λ₁ ends at or below 0 (largest value above "
+            f"g = 1 in the steps run: {f['gain_symmetric_max']:.3f}).",
             "alt": "Four sets of dots against a logarithmic gain axis. The linear ones follow a "
             "straight line; tanh follows it up to gain 1 and then a flatter curve; the driven "
             "ones lie below and cross zero later; the symmetric ones stay at or below zero.",
@@ -61,7 +62,7 @@ def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_training.svg",
-            "caption": f"Tanh networks from five starts, on two tasks of "
+            "caption": f"Tanh networks from five starts, on tasks of "
             f"{round(1 / f['train_eps'])} steps, before and after {f['train_updates']} updates. "
             f"Above: how often each value of the slope φ′ occurs (line: before, filled: after). "
             f"Below: share of networks whose loss gradient vanishes, holds (within a factor e over "
@@ -176,7 +177,8 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         plt.Rectangle((0, 0), 1, 1, color=plot.COLOURS[2], alpha=0.55, label="after training"),
     ]
     above.legend(handles=handles, loc="outside upper center", ncols=2)
-    rows = below.subplots(1, 2, sharey=True)
+    tasks = a["train_shares_init"].shape[1]
+    rows = below.subplots(1, tasks, sharey=True, squeeze=False)[0]
     for task, ax in enumerate(rows):
         _bars(ax, a, task, names)
     rows[0].set_ylabel("share of networks")

@@ -50,31 +50,38 @@ USUAL = STARTS[:4]  # what people start from; the last shows that other starts e
 
 
 def measure(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Both tasks; axes of the arrays: task, checkpoint, start, seed."""
-    runs = [_task(name, settings, jax.random.fold_in(key, i)) for i, name in enumerate(TASKS)]
+    """The tasks; axes of the arrays: task, checkpoint, start, seed."""
+    runs = [
+        _task(name, settings, jax.random.fold_in(key, i))
+        for i, name in enumerate(TASKS[: settings.tasks])
+    ]
     arrays = {f"train_{name}": np.stack([run[name] for run in runs]) for name in runs[0]}
     return arrays, _facts(arrays, settings)
 
 
 def addition(key: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
     """Inputs (marker, number); the target is the mean of the two marked numbers."""
-    first, second, draw = jax.random.split(key, 3)
-    p = jax.random.randint(first, (), 0, length // 10)
-    q = jax.random.randint(second, (), length // 10, length // 2)
-    numbers = jax.random.uniform(draw, (length,))
-    marks = jnp.zeros(length).at[jnp.stack([p, q])].set(1)
+    draw = jax.random.uniform(key, (length + 2,))
+    places, numbers = draw[:2], draw[2:]
+    first = _below(places[0], length // 10)
+    second = length // 10 + _below(places[1], length // 2 - length // 10)
+    marks = jnp.zeros(length).at[jnp.stack([first, second])].set(1)
     return jnp.stack([marks, numbers], axis=1), (marks @ numbers)[None] / 2
 
 
 def temporal_order(key: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
     """One of two symbols at an early and at a middle time among four others; which pair was it."""
-    places, noise, pair = jax.random.split(key, 3)
+    draw = jax.random.uniform(key, (length + 4,))
     tenth = length // 10
-    offset = jax.random.randint(places, (2,), 0, tenth)
-    symbols = jax.random.randint(noise, (length,), 2, 6)
-    shown = jax.random.randint(pair, (2,), 0, 2)
-    symbols = symbols.at[offset + jnp.array([tenth, 5 * tenth])].set(shown)
+    places = jnp.array([tenth, 5 * tenth]) + _below(draw[:2], tenth)
+    shown = _below(draw[2:4], 2)
+    symbols = (2 + _below(draw[4:], 4)).at[places].set(shown)
     return jax.nn.one_hot(symbols, 6), jax.nn.one_hot(shown[0] + 2 * shown[1], 4)
+
+
+def _below(uniform: jax.Array, limit: int) -> jax.Array:
+    """Whole numbers from 0 to limit - 1 out of uniform ones in [0, 1)."""
+    return (uniform * limit).astype(int)
 
 
 def _loss(task: str, output: jax.Array, target: jax.Array) -> jax.Array:
@@ -106,7 +113,8 @@ def _task(task: str, settings: Any, key: jax.Array) -> dict[str, np.ndarray]:
     def update(carry, key):
         params, memory = carry
         loss, gradient = jax.value_and_grad(mean_loss)(params, *batch(key, settings.batch))
-        change, memory = optimiser.update(gradient, memory, params)
+        with jax.numpy_dtype_promotion("standard"):  # Adam raises a float to its step count
+            change, memory = optimiser.update(gradient, memory, params)
         return (optax.apply_updates(params, change), memory), loss
 
     def train(params, memory, key):
@@ -123,8 +131,8 @@ def _task(task: str, settings: Any, key: jax.Array) -> dict[str, np.ndarray]:
         }
 
     starting, training, watching = jax.random.split(key, 3)
-    params = _draw(starting, settings, size, outputs)
-    memory = jax.vmap(jax.vmap(optimiser.init))(params)
+    params = jax.jit(lambda key: _draw(key, settings, size, outputs))(starting)
+    memory = jax.jit(jax.vmap(jax.vmap(optimiser.init)))(params)
     train, watch = (jax.jit(_over_cells(f)) for f in (train, watch))
     records = []
     for round in range(settings.rounds + 1):
@@ -166,8 +174,7 @@ def _draw(key: jax.Array, settings: Any, size: int, outputs: int) -> dict[str, A
             return {"cell": recurrent, "W_o": read, "b_o": jnp.zeros(outputs)}
 
         keys = jax.random.split(key, settings.train_seeds)
-        cells = [draw(k) for k in keys]
-        every.append(jax.tree.map(lambda *a: jnp.stack(a), *cells))
+        every.append(jax.vmap(draw)(keys))
     return jax.tree.map(lambda *a: jnp.stack(a), *every)
 
 
@@ -208,7 +215,7 @@ def _facts(arrays: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     whole = (below == 1) & (rate > eps)
     theory = _theory(arrays, settings.train_size)
     arrays["train_theory"] = theory
-    start = arrays["train_mean_square"][:, 0]
+    start = arrays["train_mean_square"][:, 0].mean(axis=-1)
     independent = [i for i, name in enumerate(STARTS) if name != "orthogonal"]
     facts |= {
         "slope_below_1": float(below.mean()),
@@ -232,10 +239,10 @@ def _theory(arrays: dict[str, np.ndarray], n: int) -> np.ndarray:
         "orthogonal": 1.0,
         "Gaussian, gain 2": WIDE,
     }
-    drive = np.sqrt(arrays["train_drive"][:, 0])  # (task, start, seed)
+    drive = np.sqrt(arrays["train_drive"][:, 0].mean(axis=-1))  # (task, start)
     theory = np.empty_like(drive)
-    for task, start, seed in np.ndindex(drive.shape):
-        g, noise = gain[STARTS[start]], float(drive[task, start, seed])
-        v = meanfield.variance(g, noise)
-        theory[task, start, seed] = math.exp(2 * meanfield.log_slope(g, v)) / g**2
+    for task, start in np.ndindex(drive.shape):
+        g = gain[STARTS[start]]
+        v = meanfield.variance(g, float(drive[task, start]))
+        theory[task, start] = math.exp(2 * meanfield.log_slope(g, v)) / g**2
     return theory
