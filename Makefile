@@ -16,6 +16,9 @@ DATA := $(ANALYSES:%=build/$(PRESET)/%.npz)
 DRAWN := $(ANALYSES:%=build/figures/$(PRESET)/.%.drawn)
 PRESET_PAGE := build/$(PRESET)/report.html
 
+# LAPACK calls here are small and many: threads of its own only get in each other's way.
+export OPENBLAS_NUM_THREADS ?= 1
+
 # The suite runs once per precision, side by side; spare cores become xdist workers of each run.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS := $(shell echo $$(( $(CORES) / 2 > 1 ? $(CORES) / 2 : 0 )))

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
+REST = 0.02  # seconds before each run: thread pools of the one before come to rest
 
 
 def interleaved(
@@ -16,20 +17,20 @@ def interleaved(
     """Seconds of each run in each round.
 
     Every run is called once untimed, to compile and to warm up. A round then calls each of them
-    once, starting one further along each time, so that a slow spell of the machine, or a cache
-    left by the one before, meets all of them alike.
+    once, in an order drawn anew, so that a slow spell of the machine, or threads left spinning by
+    the one before, meets all of them alike.
     """
     for run in runs.values():
         run()
         tick()
-    names = list(runs)
+    names, draw = list(runs), np.random.default_rng(0)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:
+    for _ in range(rounds):
+        for index in draw.permutation(len(names)):
+            time.sleep(REST)
             start = time.perf_counter()
-            runs[name]()
-            seconds[name].append(time.perf_counter() - start)
+            runs[names[index]]()
+            seconds[names[index]].append(time.perf_counter() - start)
             tick()
     return seconds
 

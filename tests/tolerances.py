@@ -131,3 +131,10 @@ DIGIT_GRADIENT = 2000
 # The mean of 1 - s^2, where s carries the errors of 64 steps that shrink (orthogonal weights, slopes
 # below 1), 20 each at first order.
 DIGIT_SLOPE = 1300
+
+# --- gates_learn ---
+# Twenty steps of an LSTM with weights of size 2, each right to some 10 eps and passed on with
+# factors that do not grow; log f has slope 1 - f < 1 in its argument of size up to 10.
+GATE_RUN = 500
+# Logs of products of twenty such steps: relative errors add up, and the trajectory's with them.
+GATE_PRODUCT = 5000

@@ -1,0 +1,137 @@
+"""Stored measurements as text tables: seconds for rnnjac, ratios for everything else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import DTYPES, LORENZ, TANH
+from benchmarks.peers import PEERS
+from benchmarks.timing import spread
+
+Medians = dict[str, float]
+
+
+def text(result: dict[str, Any]) -> str:
+    """All tables of one run."""
+    meta, rows = result["meta"], result["rows"]
+    blocks = [_heading(meta, rows)]
+    for dtype in DTYPES:
+        nets = medians(rows, TANH, dtype)
+        blocks += [_peers(nets, dtype, _steps(rows, TANH)), _pieces(nets, dtype)]
+        blocks += [_exact(nets, dtype), _flow(medians(rows, LORENZ, dtype), dtype, rows)]
+    return "\n\n".join([*blocks, _latency(result["latency"])])
+
+
+def medians(rows: Sequence[dict[str, Any]], case: str, dtype: str) -> dict[int, Medians]:
+    """Median seconds by size and run."""
+    found: dict[int, Medians] = {}
+    for row in rows:
+        if row["case"] == case and row["dtype"] == dtype:
+            found.setdefault(row["n"], {})[row["run"]] = float(np.median(row["seconds"]))
+    return found
+
+
+def fastest_peer(seconds: Medians) -> float:
+    """Least median of those that are not rnnjac; NaN if there is none."""
+    others = [seconds[name] for name in PEERS if name != "rnnjac" and name in seconds]
+    return min(others, default=float("nan"))
+
+
+def columns(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Lines of a table with right-aligned columns."""
+    table = [header, *body]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(lines)
+
+
+def _heading(meta: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    noisiest = max(rows, key=lambda row: spread(row["seconds"]))
+    where = f"{noisiest['run']}, {noisiest['case']}, n = {noisiest['n']}, {noisiest['dtype']}"
+    typical = float(np.median([spread(row["seconds"]) for row in rows]))
+    versions = ", ".join(f"{name} {meta[name]}" for name in ("jax", "lyapax", "torch", "numpy"))
+    rounds, worst = len(noisiest["seconds"]), spread(noisiest["seconds"])
+    threads = "".join(f"; {name}={value}" for name, value in meta["threads"].items())
+    return (
+        f"{meta['device']}{threads}; {versions}; commit {meta['commit']}; {meta['utc']}\n"
+        f"medians of {rounds} interleaved rounds; quartiles apart by {typical:.0%} of the median "
+        f"in a typical row,\n{worst:.0%} in the noisiest ({where})"
+    )
+
+
+def _peers(nets: dict[int, Medians], dtype: str, steps: int) -> str:
+    others = [name for name in PEERS if name != "rnnjac" and all(name in s for s in nets.values())]
+    header = ["n", "rnnjac, ms/step", *others, "fastest peer", "over products alone"]
+    body = [
+        [
+            str(n),
+            f"{1e3 * s['rnnjac'] / steps:.4f}",
+            *(_times(s[name] / s["rnnjac"]) for name in others),
+            _times(fastest_peer(s) / s["rnnjac"]),
+            _times(s["rnnjac"] / s["products only"]),
+        ]
+        for n, s in nets.items()
+    ]
+    title = (
+        f"Full Lyapunov spectrum, tanh net, gain 1.5, T = {steps}, {dtype}: "
+        "time of each peer over rnnjac's,\nand of rnnjac over a chain of products alone"
+    )
+    return f"{title}\n{columns(header, body)}"
+
+
+def _pieces(nets: dict[int, Medians], dtype: str) -> str:
+    header = ["n", "product", "LU", "permutation", "rest", "(QR, not used)"]
+    body = []
+    for n, s in nets.items():
+        share = [s[f"{part} only"] / s["rnnjac"] for part in ("LU", "permutation")]
+        share.insert(0, s["products only"] / s["rnnjac"])
+        share += [1 - sum(share), s["QR only"] / s["rnnjac"]]
+        body.append([str(n), *(f"{part:.0%}" for part in share)])
+    title = f"Where rnnjac's time goes, {dtype}: each piece timed alone, as a share of the whole"
+    return f"{title}\n{columns(header, body)}"
+
+
+def _exact(nets: dict[int, Medians], dtype: str) -> str:
+    header = ["n", "over exponents only", "share of the error estimate"]
+    body = [
+        [
+            str(n),
+            _times(s["exact spectrum"] / s["rnnjac"]),
+            f"{1 - s['exact, no error'] / s['exact spectrum']:.0%}",
+        ]
+        for n, s in nets.items()
+    ]
+    return f"Exact finite-time spectrum of the same chain, {dtype}\n{columns(header, body)}"
+
+
+def _flow(found: dict[int, Medians], dtype: str, rows: Sequence[dict[str, Any]]) -> str:
+    (s,) = found.values()
+    others = [name for name in s if name != "rnnjac"]
+    body = [f"{1e3 * s['rnnjac']:.1f}", *(_times(s[name] / s["rnnjac"]) for name in others)]
+    title = f"Lorenz, RK4, {_steps(rows, LORENZ):,} steps, factorised every 10, {dtype}"
+    return f"{title}: time over rnnjac's\n{columns(['rnnjac, ms', *others], [body])}"
+
+
+def _latency(found: Sequence[dict[str, Any]]) -> str:
+    header = ["", "first call, s", "second call, s", "compilations in the second"]
+    body = [
+        [
+            row["run"],
+            f"{row['first_seconds']:.2f}",
+            f"{row['second_seconds']:.4f}",
+            str(row["second_compilations"]),
+        ]
+        for row in found
+    ]
+    first = found[0]
+    title = f"Compiling, n = {first['n']}, T = {first['steps']}; the second call has new values"
+    return f"{title}\n{columns(header, body)}"
+
+
+def _steps(rows: Sequence[dict[str, Any]], case: str) -> int:
+    return next(row["steps"] for row in rows if row["case"] == case)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}x"
