@@ -7,12 +7,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import SymLogNorm
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 import rnnjac.plot
 
 BAND = (0.1, 0.9)  # quantiles
-STYLES = ((rnnjac.plot.COLOURS[1], "-"), (rnnjac.plot.COLOURS[0], "-"), ("#999933", "-"))
+COLOURS = tuple(rnnjac.plot.COLOURS[i] for i in (1, 0, 3))  # of the gains
 
 
 def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
@@ -42,12 +43,12 @@ def captions(arrays: dict[str, np.ndarray]) -> list[dict[str, str]]:
 
 
 def _training(arrays: dict[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(2, 3, figsize=(9.6, 5.2), sharex=True)
+    figure, axes = plt.subplots(2, 3, figsize=(9.6, 5.4), sharex=True)
     stops, updates = arrays["stops"], np.arange(1, arrays["losses"].shape[-1] + 1)
     window = max(1, updates.size // 60)
     whole = updates.size // window * window
     middle = updates[:whole].reshape(-1, window).mean(1)
-    for number, (gain, (colour, _)) in enumerate(zip(arrays["gains"], STYLES, strict=True)):
+    for number, (gain, colour) in enumerate(zip(arrays["gains"], COLOURS, strict=True)):
         for seed in range(arrays["losses"].shape[1]):
             look = {"color": colour, "lw": 1.4, "label": f"gain {gain:g}" if seed == 0 else None}
             of = {name: values[number, seed] for name, values in arrays.items() if name in _CURVES}
@@ -61,10 +62,10 @@ def _training(arrays: dict[str, np.ndarray]) -> Any:
     labels = (
         "training loss (nat)",
         "test accuracy (%)",
-        "gradient norm before clipping",
+        "gradient norm",
         "spectral radius of $W_s$",
         "spectral norm of $W_s$",
-        "$\\lambda_1$ over 64 steps (nat per step)",
+        "$\\lambda_1$ (nat per step)",
     )
     for place, label in zip(axes.flat, labels, strict=True):
         place.set_ylabel(label)
@@ -93,17 +94,19 @@ def _training_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
     ends = 100 * arrays["accuracy"][:, :, -1].mean(1)
     leading = _leading(arrays["spectra"]).mean(1)
     seeds = arrays["losses"].shape[1]
+    window = max(1, arrays["losses"].shape[-1] // 60)
     each = "one line" if seeds == 1 else f"{seeds} lines, one for each seed,"
     caption = (
-        f"Training, {each} for each gain of the orthogonal start. Loss and gradient norm are "
-        f"medians over {max(1, arrays['losses'].shape[-1] // 60)} updates; accuracy is that on "
-        f"the {arrays['tested']} test images, {_each(arrays, ends, '{:.1f} %')} at the end. The "
+        f"Training, {each} for each gain of the orthogonal start. Loss and gradient norm "
+        f"(before clipping) are medians of {window} updates; accuracy is that on the "
+        f"{arrays['tested']} test images, {_each(arrays, ends, '{:.1f} %')} at the end. The "
         "leading exponent, the log of the largest singular value of the product of all 64 steps "
-        f"over 64 (median of {arrays['spectra'].shape[3]} test images), moves from "
-        f"{_moves(arrays, leading, '{:.2f}')} nat per step."
+        f"over 64 (median of {arrays['spectra'].shape[3]} test images), is, in nat per step, "
+        f"{_moves(arrays, leading, '{:.2f}')}."
     )
     alt = "Six line plots against the number of updates: loss, accuracy, gradient norm, spectral "
-    alt += "radius, spectral norm and leading exponent, with one colour for each of three gains."
+    alt += "radius, spectral norm and leading exponent, with one colour for each of three gains. "
+    alt += f"Accuracy at the end: {_each(arrays, ends, '{:.1f} %')}."
     return caption, alt
 
 
@@ -159,12 +162,13 @@ def _gradients_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
     whole = np.median(logs[..., 0] - logs[..., -1], axis=-1)
     caption = (
         "Norm of the gradient of the loss with respect to the state at each lag, divided by that "
-        f"at lag 0: median and 10 to 90 % band of {logs.shape[2]} test images (first seed; the "
-        "panels have scales of their own). Over all 64 pixels the median log changes by "
-        f"{_moves(arrays, whole, '{:+.1f}')} nat from before to after training."
+        f"at lag 0: median and 10 to 90 % band of {logs.shape[2]} test images (first seed; each "
+        "panel has its own scale). Over all 64 pixels the median log changes, in nat, by "
+        f"{_moves(arrays, whole, '{:+.1f}')}."
     )
     alt = "Three panels, gains 0.3, 1 and 3: log gradient norm against lag, with one line and band "
-    alt += "for each of the stops of training shown."
+    alt += "for each of the stops of training shown. Change over 64 pixels, in nat: "
+    alt += f"{_moves(arrays, whole, '{:+.1f}')}."
     return caption, alt
 
 
@@ -190,12 +194,13 @@ def _spectra_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
     caption = (
         f"Every singular value of the Jacobian product of the first {arrays['times'][0]} and of "
         f"all {arrays['times'][-1]} steps, in nat per step: median and 10 to 90 % band of "
-        f"{spectra.shape[2]} test images (first seed). Directions that grow over the whole "
-        f"sequence: from {_moves(arrays, growing, '{:.0f}')}. From the largest to the smallest "
-        f"log singular value: from {_moves(arrays, span, '{:.0f}')} nat."
+        f"{spectra.shape[2]} test images (first seed; each panel has its own scale). Directions that grow over the whole "
+        f"sequence: {_moves(arrays, growing, '{:.0f}')}. From the largest to the smallest "
+        f"log singular value, in nat: {_moves(arrays, span, '{:.0f}')}."
     )
     alt = "Panels for three gains and two lengths of product: exponents in descending order, with "
-    alt += "one line for each of the stops of training shown."
+    alt += "one line for each of the stops of training shown. Exponents above 0 over 64 steps: "
+    alt += f"{_moves(arrays, growing, '{:.0f}')}."
     return caption, alt
 
 
@@ -204,10 +209,10 @@ def _spectra_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
 
 def _reach(arrays: dict[str, np.ndarray]) -> Any:
     maps = arrays["reach"]
-    limit = _limit(arrays)
+    limit = np.nanmax(np.abs(maps))
     figure, axes = plt.subplots(2, len(maps), figsize=(9.6, 6.0), sharex=True, sharey=True)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad=rnnjac.plot.UNDEFINED)
-    scale = Normalize(-limit, limit)
+    scale = SymLogNorm(1, vmin=-limit, vmax=limit)
     stride = 64 / (maps.shape[-1] - 1)
     edge = (-stride / 2, 64 + stride / 2)
     for column, gain in enumerate(arrays["gains"]):
@@ -221,16 +226,14 @@ def _reach(arrays: dict[str, np.ndarray]) -> Any:
         axes[1, column].set_xlabel("start (pixel)")
     for place in axes[:, 0]:
         place.set_ylabel("end (pixel)")
-    low, high = np.nanmin(maps) < -limit, np.nanmax(maps) > limit
-    extend = ("neither", "min", "max", "both")[low + 2 * high]
-    bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.7, extend=extend)
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, shrink=0.7)
+    ticks = [tick for tick in (1, 3, 10, 30, 100, 300) if tick <= limit]
+    bar.set_ticks([*(-t for t in ticks[::-1]), 0, *ticks], minor=False)
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _minus(f"{value:g}")))
+    bar.ax.set_ylim(np.nanmin(maps), np.nanmax(maps))  # only the part of the scale that occurs
     bar.set_label("log $\\sigma_1$ from start to end (nat)")
     return figure
-
-
-def _limit(arrays: dict[str, np.ndarray]) -> float:
-    """Largest log of the maps that end in training, so that the deepest does not bleach them."""
-    return float(np.ceil(np.nanmax(np.abs(arrays["reach"][:, 1]))))
 
 
 def _reach_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
@@ -239,11 +242,12 @@ def _reach_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
         "Log of the largest singular value of the Jacobian product between every two times while "
         "one test image is read, on one colour scale: red, a small change of the state at the "
         "start has grown by the end; blue, it has shrunk; grey, no product. From the first pixel "
-        f"to the last: {_moves(arrays, corner, '{:+.1f}')} nat from before to after training. "
-        f"Values below -{_limit(arrays):g} share the last blue."
+        f"to the last, in nat: {_moves(arrays, corner, '{:+.1f}')}. "
+        "The colours are linear from −1 to 1 and logarithmic beyond."
     )
     alt = "Six triangular heat maps, before and after training for the gains 0.3, 1 and 3, with "
-    alt += "the start of the product along the horizontal and its end along the vertical axis."
+    alt += "the start of the product along the horizontal and its end along the vertical axis. "
+    alt += f"Their corners, first pixel to last, in nat: {_moves(arrays, corner, '{:+.1f}')}."
     return caption, alt
 
 
@@ -258,9 +262,9 @@ def _each(arrays: dict[str, np.ndarray], values: np.ndarray, form: str) -> str:
 
 
 def _moves(arrays: dict[str, np.ndarray], values: np.ndarray, form: str) -> str:
-    """First and last of ``values`` (gain, stop) as text."""
+    """First and last of ``values`` (gain, stop), before and after training, as text."""
     return ", ".join(
-        _minus(f"{form.format(row[0])} to {form.format(row[-1])} (gain {gain:g})")
+        _minus(f"{form.format(row[0])} before and {form.format(row[-1])} after (gain {gain:g})")
         for gain, row in zip(arrays["gains"], values, strict=True)
     )
 

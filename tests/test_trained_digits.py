@@ -66,11 +66,11 @@ def test_only_the_first_half_is_swapped(data):
 
 def test_training_lowers_the_loss_and_repeats_exactly(reader, data):
     step, params = reader
-    learn = digits.trainer(step, data[0], digits.Recipe(10, 40, batch=32))
-    (start, end), (_, again) = (list(learn(params, [0, 40], jax.random.key(1))) for _ in range(2))
-    assert start.update == 0 and end.update == end.losses.size == end.norms.size == 40
+    learn = digits.trainer(step, data[0], digits.Recipe(10, 60, batch=32, rate=0.01))
+    (start, end), (_, again) = (list(learn(params, [0, 60], jax.random.key(1))) for _ in range(2))
+    assert start.update == 0 and end.update == end.losses.size == end.norms.size == 60
     before, after = (digits.loss(step, stop.params, data[1]) for stop in (start, end))
-    assert after < 0.95 * before
+    assert after < 0.9 * before
     assert np.array_equal(end.params["cell"]["W_s"], again.params["cell"]["W_s"])
 
 

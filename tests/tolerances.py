@@ -25,8 +25,9 @@ CELL_JACOBIAN = 30
 CELL_CHAIN = 60
 
 # --- interop ---
-# One step of each side as in CELL_STEP and CELL_JACOBIAN, rounded independently: the other library's
-# slopes 1 - y^2 and y (1 - y) are right to 2 eps of 1, and layers hand errors on damped.
+# One step of each side as in CELL_STEP and CELL_JACOBIAN, rounded independently: the other
+# library's slopes 1 - y^2 and y (1 - y) are right to 2 eps of 1, and layers hand errors on
+# damped.
 INTEROP_STEP = 2 * CELL_STEP
 INTEROP_JACOBIAN = 2 * CELL_JACOBIAN
 
@@ -115,8 +116,9 @@ DECAY_IDENTITY = 10000
 
 
 # --- benchmarks ---
-# A mean over the factorisations of a chain, each off by a small multiple of n eps: in n eps per unit
-# of time (0.8 at worst among the packages, in either precision). Also of a chain of 7 products.
+# A mean over the factorisations of a chain, each off by a small multiple of n eps: in n eps per
+# unit of time (0.8 at worst among the packages, in either precision). Also of a chain of 7
+# products.
 PEER_EXPONENT = 10
 
 # --- tasks ---
@@ -128,8 +130,8 @@ TASK_DEVIATIONS = 5
 # 64 steps of 10 units, each product of a slope (7) and a dot product right to some 10 eps, in both
 # passes; the log norm is of order 10 at most.
 DIGIT_GRADIENT = 2000
-# The mean of 1 - s^2, where s carries the errors of 64 steps that shrink (orthogonal weights, slopes
-# below 1), 20 each at first order.
+# The mean of 1 - s^2, where s carries the errors of 64 steps that shrink (orthogonal weights,
+# slopes below 1), 20 each at first order.
 DIGIT_SLOPE = 1300
 
 # --- gates_learn ---
