@@ -1,7 +1,7 @@
 # Needs python3 (>= 3.11) and make; everything else is installed into .venv by the first target that needs it.
 
 PRESET ?= quick
-ANALYSES ?= reference_checks eigenvalue_decay trained_digits
+ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits
 
 PYTHON ?= python3
 VENV := .venv
@@ -78,7 +78,13 @@ build/$(PRESET)/reference_checks.npz: analyses/meanfield.py \
 build/$(PRESET)/eigenvalue_decay.npz: analyses/meanfield.py \
   $(addprefix analyses/decay_,identities.py examples.py networks.py gain.py training.py verdicts.py)
 build/figures/$(PRESET)/.eigenvalue_decay.drawn: analyses/decay_figures.py analyses/decay_panels.py
-build/$(PRESET)/trained_digits.npz: analyses/digits.py
+build/$(PRESET)/lstm_carousel.npz: \
+  $(addprefix analyses/carousel_,flow.py terms.py rates.py ablation.py verdicts.py)
+build/figures/$(PRESET)/.lstm_carousel.drawn: \
+  analyses/carousel_figures.py analyses/carousel_panels.py
+build/$(PRESET)/relu_and_identity.npz: analyses/relu_networks.py
+build/figures/$(PRESET)/.relu_and_identity.drawn: analyses/relu_figures.py
+build/$(PRESET)/trained_digits.npz: analyses/digits.py analyses/digits_figures.py
 build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
 
 build/figures/$(PRESET)/.%.drawn: build/$(PRESET)/%.npz $(wildcard rnnjac/plot.py) | $(VENV)/.report

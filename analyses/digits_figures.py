@@ -194,9 +194,10 @@ def _spectra_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
     caption = (
         f"Every singular value of the Jacobian product of the first {arrays['times'][0]} and of "
         f"all {arrays['times'][-1]} steps, in nat per step: median and 10 to 90 % band of "
-        f"{spectra.shape[2]} test images (first seed; each panel has its own scale). Directions that grow over the whole "
-        f"sequence: {_moves(arrays, growing, '{:.0f}')}. From the largest to the smallest "
-        f"log singular value, in nat: {_moves(arrays, span, '{:.0f}')}."
+        f"{spectra.shape[2]} test images (first seed; each panel has its own scale). Directions "
+        f"that grow over the whole sequence: {_moves(arrays, growing, '{:.0f}')}. From the "
+        "largest to the smallest log singular value, in nat: "
+        f"{_moves(arrays, span, '{:.0f}')}."
     )
     alt = "Panels for three gains and two lengths of product: exponents in descending order, with "
     alt += "one line for each of the stops of training shown. Exponents above 0 over 64 steps: "

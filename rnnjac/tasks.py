@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac import _checks
 
@@ -53,8 +54,8 @@ def temporal_order(key: jax.Array, length: int, *, markers: int = 2) -> Example:
 
     Notes
     -----
-    O(L) work. The two readings of the task's published description differ at its first span (from
-    1 or from L / 10); this is the latter, which is that of its public code.
+    O(L) work. Descriptions of the first span differ: it begins at 1 or at L / 10. This is the
+    second, which the public code of Pascanu et al. has.
 
     References
     ----------
@@ -69,12 +70,13 @@ def temporal_order(key: jax.Array, length: int, *, markers: int = 2) -> Example:
     """
     markers = _checks.integer("markers", markers, 2, 3)
     length = _checks.integer("length", length, 10)
-    key_places, key_markers, key_others = jax.random.split(key, 3)
-    begins = jnp.array([tenths * length // 10 for tenths in _TENTHS[markers]], jnp.int32)
-    within = jax.random.randint(key_places, (markers,), 0, length // 10, jnp.int32)
-    positions = begins + within
-    values = jax.random.randint(key_markers, (markers,), 0, _MARKERS, jnp.int32)
-    symbols = jax.random.randint(key_others, (length,), _MARKERS, _SYMBOLS, jnp.int32)
-    inputs = jax.nn.one_hot(symbols.at[positions].set(values), _SYMBOLS)
+    width = length // 10
+    # one draw for all, from 0 to below each entry: it compiles in a third of the time of three
+    below = np.repeat([width, _MARKERS, _SYMBOLS - _MARKERS], [markers, markers, length])
+    drawn = jax.random.randint(key, below.shape, 0, jnp.array(below, jnp.int32), jnp.int32)
+    within, values, others = jnp.split(drawn, [markers, 2 * markers])
+    positions = within + jnp.array([t * length // 10 for t in _TENTHS[markers]], jnp.int32)
+    symbols = (others + _MARKERS).at[positions].set(values)
+    inputs = jax.nn.one_hot(symbols, _SYMBOLS)
     weights = jnp.array([_MARKERS**k for k in range(markers)], jnp.int32)
     return Example(inputs, (weights * values).sum(dtype=jnp.int32), positions)

@@ -38,6 +38,12 @@ CAROUSEL_PRODUCT = 100
 # A sum of 2000 equal logs, each addition rounded at the size of the sum: at most T/2 eps of it.
 CAROUSEL_LOG = 1000
 
+# --- lstm_carousel, relu_and_identity ---
+# Relative to the largest of T logs or terms summed, each rounded at the size of the sum.
+SUM_OF_LOGS = 30
+# 20 products of 6 by 6 matrices against as many steps of the state; each differs by some n eps.
+HOMOGENEOUS_STATE = 300
+
 # --- initializers ---
 # A mean of N draws is normal with a known deviation; 5 of them are passed once in 2 million.
 STATISTICAL_SIGMAS = 5
