@@ -1,7 +1,7 @@
 # Needs python3 (>= 3.11) and make; everything else is installed into .venv by the first target that needs it.
 
 PRESET ?= quick
-ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits
+ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits gates_learn
 
 PYTHON ?= python3
 VENV := .venv
@@ -86,6 +86,9 @@ build/$(PRESET)/relu_and_identity.npz: analyses/relu_networks.py
 build/figures/$(PRESET)/.relu_and_identity.drawn: analyses/relu_figures.py
 build/$(PRESET)/trained_digits.npz: analyses/digits.py analyses/digits_figures.py
 build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
+build/$(PRESET)/gates_learn.npz: analyses/digits.py \
+  $(addprefix analyses/gates_,training.py measure.py summary.py verdict.py figures.py)
+build/figures/$(PRESET)/.gates_learn.drawn: analyses/gates_figures.py analyses/gates_verdict.py
 
 build/figures/$(PRESET)/.%.drawn: build/$(PRESET)/%.npz $(wildcard rnnjac/plot.py) | $(VENV)/.report
 	@echo "draw      $*"

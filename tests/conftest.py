@@ -27,3 +27,10 @@ hypothesis.settings.load_profile("suite")
 def dtype():
     """Default floating-point dtype of this run: float64 under JAX_ENABLE_X64=1, else float32."""
     return jnp.zeros(()).dtype
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_code():
+    """Drop compiled code between files: of no use to the next, it would fill gigabytes."""
+    yield
+    jax.clear_caches()

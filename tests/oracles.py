@@ -81,9 +81,11 @@ def exact_product(js: np.ndarray) -> tuple[np.ndarray, int]:
         level.append(flint.fmpz_mat(m.tolist()) if flint else m)
         exponent += e
     while len(level) > 1:  # pairs, so that the long integers meet few multiplications
-        pairs = [_multiply(later, earlier) for earlier, later in
-                 zip(level[::2], level[1::2], strict=False)]
-        level = pairs + level[2 * len(pairs):]
+        pairs = [
+            _multiply(later, earlier)
+            for earlier, later in zip(level[::2], level[1::2], strict=False)
+        ]
+        level = pairs + level[2 * len(pairs) :]
     product = level[0]
     return np.array([[int(x) for x in row] for row in product.tolist()], object), exponent
 
@@ -121,7 +123,7 @@ def _eliminate(a: np.ndarray, p: int) -> int:
             continue
         a[[rank, rank + below[0]]] = a[[rank + below[0], rank]]
         a[rank] = a[rank] * pow(int(a[rank, column]), -1, p) % p
-        a[rank + 1:] = (a[rank + 1:] - a[rank + 1:, column, None] * a[rank]) % p
+        a[rank + 1 :] = (a[rank + 1 :] - a[rank + 1 :, column, None] * a[rank]) % p
         rank += 1
     return rank
 
@@ -132,8 +134,12 @@ def _eliminate(a: np.ndarray, p: int) -> int:
 @contextmanager
 def _precision(bits: int) -> Iterator[None]:
     if gmpy2:
-        with gmpy2.context(gmpy2.get_context(), precision=bits,
-                           emax=gmpy2.get_emax_max(), emin=gmpy2.get_emin_min()):
+        with gmpy2.context(
+            gmpy2.get_context(),
+            precision=bits,
+            emax=gmpy2.get_emax_max(),
+            emin=gmpy2.get_emin_min(),
+        ):
             yield
     else:
         with mpmath.workprec(bits):

@@ -130,9 +130,7 @@ def test_sum_of_logs_is_sum_of_log_determinants(chain):
     assert abs(oracles.truth(chain).sum() - total) <= tolerances.ORACLE_BACKWARD * bound
 
 
-@pytest.mark.parametrize(
-    "chain", [c for c in CHAINS if c.T <= 10], ids=lambda chain: chain.name
-)
+@pytest.mark.parametrize("chain", [c for c in CHAINS if c.T <= 10], ids=lambda chain: chain.name)
 def test_numpy_svd_agrees_where_it_is_accurate(chain):
     """|dsigma_i| <= n T eps |J_T| ... |J_1|, so log sigma_i is off by that over sigma_i."""
     js, exact = factors(chain), oracles.truth(chain)
@@ -255,8 +253,9 @@ def test_row_scaled_condition_by_hand():
     assert row_scaled_condition(np.diag([1e-9, 1.0])) == 1.0
     assert row_scaled_condition(np.zeros((2, 2))) == 1.0
     assert row_scaled_condition(np.array([[0.0, 0.0], [3.0, 4.0]])) == 1.0
-    assert np.isclose(row_scaled_condition(np.array([[1e-9, 1e-9], [1.0, 0.0]])),
-                      (3 + np.sqrt(5)) / 2)  # singular values of [[1, 1], [1, 0]]
+    assert np.isclose(
+        row_scaled_condition(np.array([[1e-9, 1e-9], [1.0, 0.0]])), (3 + np.sqrt(5)) / 2
+    )  # singular values of [[1, 1], [1, 0]]
 
 
 def test_nonzero_rows_by_hand():

@@ -95,7 +95,9 @@ def test_sampled_inside_a_scan():
 
     keys = jax.random.split(jax.random.key(0), 64)
     total, _ = jax.lax.scan(one, jnp.zeros((), jnp.int32), keys)
-    assert total == jax.vmap(lambda key: tasks.temporal_order(key, 20).target)(keys).sum(dtype=jnp.int32)
+    assert total == jax.vmap(lambda key: tasks.temporal_order(key, 20).target)(keys).sum(
+        dtype=jnp.int32
+    )
 
 
 @pytest.mark.parametrize(
