@@ -256,9 +256,9 @@ def _digits_words(arrays: dict[str, np.ndarray]) -> tuple[str, str]:
         "Digits, read row by row from the upper left; each square is one pixel, that is one step; "
         f"means over test images and {f['digits_seeds']} networks. Left: log of the forget gate. "
         "Middle: by how much it is larger when that pixel is ink than when it is blank (grey: "
-        "too few images of either). Right: change of the log norm of the gradient on its way back over the "
-        f"step; colours end at the {CENTRAL:.0%} quantile. Through training the response to ink "
-        f"changes by {f['digits_shift'].text} nat."
+        "too few images of either). Right: change of the log norm of the gradient on its way back "
+        f"over the step; colours end at the {CENTRAL:.0%} quantile. Through training the response "
+        f"to ink changes by {f['digits_shift'].text} nat."
     )
     alt = (
         "Six maps of 8 by 8 pixels, before training above and after it below, of the gate, its "

@@ -32,7 +32,7 @@ class Settings(NamedTuple):
 
 Recipe = training.Recipe
 PRESETS = {
-    "quick": Settings(30, 400, 5, 6, Recipe(32, 600, 32, 5e-3), Recipe(32, 800, 32, 5e-3)),
+    "quick": Settings(30, 300, 4, 4, Recipe(32, 500, 32, 5e-3), Recipe(32, 600, 32, 5e-3)),
     "standard": Settings(
         100, 1_000, 5, 16, Recipe(32, 4_000, 32, 3e-3), Recipe(32, 3_000, 64, 3e-3)
     ),

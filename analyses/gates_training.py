@@ -75,13 +75,17 @@ def digit_reader(seed: int) -> Problem:
     return Problem(READER, digits.CLASSES, sample, test, jnp.array([[0.0], [1.0]]))
 
 
-def start(problem: Problem, hidden: int, key: jax.Array) -> tuple[rnnjac.cells.Cell, Any]:
-    """An LSTM with forget bias 1, and its weights with those of the readout of h."""
-    cell = rnnjac.cells.lstm(problem.probes.shape[1], hidden)
+def network(problem: Problem, hidden: int) -> rnnjac.cells.Cell:
+    """An LSTM that reads what the problem shows."""
+    return rnnjac.cells.lstm(problem.probes.shape[1], hidden)
+
+
+def start(problem: Problem, hidden: int, key: jax.Array) -> Any:
+    """Weights of the network, with forget bias 1, and of the readout of h."""
     key_cell, key_readout = jax.random.split(key)
     readout = initializers.gaussian()(key_readout, (problem.classes, hidden), None)
-    weights = {"cell": cell.init(key_cell), "W_y": readout, "b_y": jnp.zeros(problem.classes)}
-    return cell, weights
+    weights = network(problem, hidden).init(key_cell)
+    return {"cell": weights, "W_y": readout, "b_y": jnp.zeros(problem.classes)}
 
 
 def restrict(params: Any, kind: jax.Array | int) -> Any:
@@ -128,7 +132,7 @@ def train(
     Weights have leading axes (kind, seed); losses have shape (kind, seed, update). The two kinds
     share their starts and their batches. ``bar`` moves on by ``recipe.updates``.
     """
-    cell, _ = start(problem, recipe.hidden, key)
+    cell = network(problem, recipe.hidden)
     rate = optax.cosine_decay_schedule(recipe.rate, recipe.updates)
     rule = optax.chain(optax.clip_by_global_norm(recipe.clip), optax.adam(rate))
 
@@ -154,7 +158,7 @@ def train(
 
     @jax.jit
     def begin(keys: jax.Array) -> Any:
-        params = jax.vmap(lambda k: start(problem, recipe.hidden, k)[1])(keys)
+        params = jax.vmap(lambda k: start(problem, recipe.hidden, k))(keys)
         params = jax.tree.map(lambda a: jnp.broadcast_to(a, (2, *a.shape)), params)
         return params, jax.vmap(jax.vmap(rule.init))(params)
 

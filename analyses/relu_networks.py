@@ -59,39 +59,42 @@ def euler(
         nothing = jnp.zeros((steps, n))
         states = rnnjac.trajectory(step, {"W": W}, s, nothing)
         factors = rnnjac.jacobians(step, {"W": W}, s, nothing)
-        power = W
 
         def carry_along(carry, at):
-            carried, power, size = carry
+            product, size = carry
             state, factor = at
-            # both vectors in units of the state, so that no gain under- or overflows
+            # J_t,0 |S_0| / |S_t|: in units of the state, no gain under- or overflows
             next_size = jnp.linalg.norm(state)
-            carried = factor @ carried * (size / next_size)
-            power = W @ power
-            power = power / jnp.linalg.norm(power)
-            gap = jnp.linalg.norm(carried - state / next_size)
-            return (carried, power, next_size), (gap, jnp.mean(state > 0))
+            product = factor @ product * (size / next_size)
+            gap = jnp.linalg.norm(product @ (s / first_size) - state / next_size)
+            grown = jnp.linalg.norm(product)  # by which rounding outgrows the state
+            return (product, next_size), (gap, gap / grown, jnp.mean(state > 0))
 
-        size = jnp.linalg.norm(s)
-        first = (s / size, power, size)
-        _, (gaps, active) = jax.lax.scan(carry_along, first, (states[1:], factors))
-        return gaps, active, jnp.log(jnp.linalg.norm(states[-1]) / size) / steps
+        first_size = jnp.linalg.norm(s)
+        first = (jnp.eye(n), first_size)
+        _, found = jax.lax.scan(carry_along, first, (states[1:], factors))
+        return *found, jnp.log(jnp.linalg.norm(states[-1]) / first_size) / steps
 
     W = (jnp.array(gains)[:, None, None, None] * unit[None]).reshape(-1, n, n)
     over = jax.jit(lambda ws, ss: jax.lax.map(lambda at: one(*at), (ws, ss)))
-    gaps, active, rates = (
+    of_state, gaps, active, rates = (
         np.asarray(a).reshape(len(gains), seeds, *a.shape[1:])
         for a in over(W, jnp.concatenate([starts] * len(gains)))
     )
     alive = np.isfinite(gaps)  # a state that has died is 0 on both sides, and has no direction
-    return {"euler_gaps": np.where(alive, gaps, np.nan)}, {
-        "euler_steps": steps,
-        "euler_networks": gaps.shape[0] * seeds,
-        "euler_gap": float(gaps[alive].max()),
-        "euler_dead": int((~alive[..., -1]).sum()),
-        "euler_active": float(active[..., 1:].mean()),
-        "euler_rate_critical": float(np.median(rates[2])),
-    }
+    return (
+        {"euler_gaps": np.where(alive, gaps, np.nan)},
+        {
+            "euler_steps": steps,
+            "euler_networks": gaps.shape[0] * seeds,
+            "euler_gap": float(gaps[alive].max()),  # relative to |J_t,0| |S_0|
+            "euler_gap_of_state": float(of_state[alive].max()),
+            "euler_gap_median": float(np.median(of_state[alive])),
+            "euler_dead": int((~alive[..., -1]).sum()),
+            "euler_active": float(active[..., 1:].mean()),
+            "euler_rate_critical": float(np.median(rates[2])),
+        },
+    )
 
 
 def critical_gain(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -19,7 +19,8 @@ TINY = gates_learn.Settings(10, 6, 2, 2, Recipe(2, 2, 3, 1e-3), Recipe(2, 2, 3, 
 @pytest.fixture(scope="module")
 def network():
     problem = training.temporal_order(LENGTH, COUNT, jax.random.key(1))
-    cell, params = training.start(problem, HIDDEN, jax.random.key(2))
+    cell = training.network(problem, HIDDEN)
+    params = training.start(problem, HIDDEN, jax.random.key(2))
     return problem, cell, jax.tree.map(lambda a: 2 * a, params)
 
 
