@@ -5,7 +5,6 @@ a four-term derivative of the cell state. Both meet the exact product of Jacobia
 S15 to S24, S26 and S27 are held against it.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,16 +96,11 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in the default precision."""
     kind = jnp.zeros(()).dtype
     arrays, facts = {}, {}
-    # two at a time: most of a short run is spent in the compiler, which uses one core
-    with ThreadPoolExecutor(2) as pool:
-        found = [
-            pool.submit(part, settings, jax.random.fold_in(jax.random.key(SEED), number))
-            for number, part in enumerate(PARTS.values())
-        ]
-        for part in tqdm(found, unit="part"):
-            curves, numbers = part.result()
-            arrays |= curves
-            facts |= numbers
+    for number, part in enumerate(tqdm(PARTS.values(), unit="part")):
+        key = jax.random.fold_in(jax.random.key(SEED), number)
+        curves, numbers = part(settings, key)
+        arrays |= curves
+        facts |= numbers
     meta = {
         "title": "The constant error carousel",
         "summary": f"The cell of 1997 passes an error back unchanged only if the paths through its "

@@ -73,6 +73,9 @@ ORACLE_ROUNDING = 4
 # LAPACK's backward errors are modest multiples of n eps times the condition stated in the test.
 ORACLE_BACKWARD = 10
 
+# A figure from the literature, printed with seven digits after the point.
+QUOTED_TO_SEVEN_DIGITS = 1e-7
+
 # --- truth ---
 # The project's accuracy promise for well-conditioned factors: an absolute error of log sigma, which
 # is 4.5e6 eps in float64 and 840 eps per step in float32.
