@@ -21,7 +21,7 @@ class Finding(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A claim, who makes it, and the findings on it; its verdict joins those of the findings."""
+    """A claim, who makes it, and the findings on it; the severest of them is its verdict."""
 
     id: str
     text: str
@@ -30,11 +30,10 @@ class Claim(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The common verdict; findings that differ mean that it depends on a condition."""
-        verdicts = {finding.verdict for finding in self.findings}
-        if not verdicts:
+        """The severest of the findings: one counterexample refutes, whatever else holds."""
+        if not self.findings:
             return UNMEASURED
-        return verdicts.pop() if len(verdicts) == 1 else "holds with a condition"
+        return max((finding.verdict for finding in self.findings), key=VERDICTS.index)
 
 
 CLAIMS = tuple(

@@ -49,7 +49,7 @@ def test_the_table_of_claims_is_whole():
     assert all(claim.text.endswith(".") and claim.said_by for claim in claims.CLAIMS)
 
 
-def test_findings_that_agree_keep_their_verdict_and_others_make_a_condition():
+def test_the_severest_finding_decides():
     table = claims.merge(
         [measured("S4", "refuted"), measured("S4", "refuted"), measured("S5", "holds")]
         + [measured("S8", "holds"), measured("S8", "refuted")]
@@ -58,7 +58,7 @@ def test_findings_that_agree_keep_their_verdict_and_others_make_a_condition():
     assert (verdicts["S4"], verdicts["S5"], verdicts["S8"], verdicts["S9"]) == (
         "refuted",
         "holds",
-        "holds with a condition",
+        "refuted",
         claims.UNMEASURED,
     )
     assert [len(c.findings) for c in table if c.id in ("S4", "S5")] == [2, 1]
