@@ -16,8 +16,9 @@ def generic(n: int, k: int, dtype) -> jax.Array:
     Unit lower triangular: that reaches every generic flag (a random matrix is L R), and columns of
     zeros at the end of a Jacobian still map the last frame vectors to exactly zero.
     """
-    below = np.random.default_rng(0).normal(size=(n, n)) / np.sqrt(n)
-    return jnp.asarray((np.eye(n) + np.tril(below, -1))[:, :k], dtype)
+    # drawn vector by vector: the first k do not depend on how many follow
+    below = np.random.default_rng(0).normal(size=(k, n)).T / np.sqrt(n)
+    return jnp.asarray(np.eye(n, k) + np.tril(below, -1), dtype)
 
 
 @jax.custom_jvp
@@ -51,9 +52,21 @@ def log_volumes(frame: jax.Array) -> jax.Array:
     return jnp.log(jnp.abs(jnp.diagonal(triangle)))
 
 
+def in_place(packed: jax.Array, rows: jax.Array) -> jax.Array:
+    """Factor L' of LAPACK's packed LU of an (n, k) matrix with its rows back in their places.
+
+    ``rows[i]`` is the original place of row i. Gathered by the inverse order in one pass.
+    """
+    n, k = packed.shape
+    count = jnp.arange(n, dtype=rows.dtype)
+    sure = {"mode": "promise_in_bounds", "unique_indices": True}
+    inverse = jnp.zeros_like(rows).at[rows].set(count, **sure)
+    column, row = count[None, :k], inverse[:, None]
+    moved = packed.at[inverse].get(**sure)
+    return jnp.where(column < row, moved, (column == row).astype(packed.dtype))
+
+
 def _factor(image: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
-    n, k = image.shape
     packed, _, rows = jax.lax.linalg.lu(image)
-    lower = jnp.tril(packed, -1) + jnp.eye(n, k, dtype=image.dtype)
-    lower = jnp.zeros_like(lower).at[rows].set(lower)
+    lower = in_place(packed, rows)
     return lower, jnp.log(jnp.abs(jnp.diagonal(packed))), (packed, rows)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnnjac import _checks, frame
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, bind
-from rnnjac.jacobian import push_forward
+from rnnjac.interval import GROUP, LOST, Flow, as_needed, every_step
 
 BLOCKS = 20
 
@@ -90,33 +90,33 @@ def lyapunov_exponents(
     counted = system.length - warmup
     blocks = min(BLOCKS, counted)
     size = counted // blocks if blocks else 0
+    seldom = size >= GROUP and jnp.finfo(dtype).eps < LOST
+    size = size // GROUP * GROUP if seldom else size
     odd = counted - blocks * size
-
-    def one(carry: tuple, x: Any) -> tuple[tuple, None]:
-        flat, vectors, logs = carry
-        flat, image = push_forward(system, flat, x, vectors)
-        vectors, grown = frame.eliminate(image)
-        return (flat, vectors, logs + grown), None
-
-    def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
-        flat, vectors, total = carry
-        start = (flat, vectors, jnp.zeros(k, dtype))
-        (flat, vectors, logs), _ = jax.lax.scan(one, start, xs, length=size)
-        total = total + logs
-        return (flat, vectors, total), total + frame.log_volumes(vectors)
 
     def rows(first: int, last: int) -> Any:
         return jax.tree.map(lambda a: a[first:last], system.inputs)
 
-    start = (system.start, frame.generic(n, k, dtype), jnp.zeros(k, dtype))
-    (flat, vectors, _), _ = jax.lax.scan(one, start, rows(0, warmup), length=warmup)
-    origin = frame.log_volumes(vectors)
-    start = (flat, vectors, jnp.zeros(k, dtype))
-    start, _ = jax.lax.scan(one, start, rows(warmup, warmup + odd), length=odd)
-    uneven = start[2] + frame.log_volumes(start[1]) - origin
+    def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
+        (flat, vectors, total), level = carry
+        flow = Flow(flat, vectors, jnp.zeros(k, dtype))
+        if seldom:
+            flow, level = as_needed(system, flow, level, xs, size)
+        else:
+            flow = every_step(system, flow, xs, size)
+        total = total + flow.logs
+        return (flow._replace(logs=total), level), total + frame.log_volumes(flow.vectors)
+
+    zero = jnp.zeros(k, dtype)
+    flow = Flow(system.start, frame.generic(n, k, dtype), zero)
+    flow = every_step(system, flow, rows(0, warmup), warmup)._replace(logs=zero)
+    origin = frame.log_volumes(flow.vectors)
+    flow = every_step(system, flow, rows(warmup, warmup + odd), odd)
+    uneven = flow.logs + frame.log_volumes(flow.vectors) - origin
     xs = jax.tree.map(
         lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
     )
+    start = (flow, jnp.zeros((), jnp.int32))
     _, totals = jax.lax.scan(block, start, xs, length=blocks)
     return _summary(totals - origin[None], uneven, odd, size)
 

@@ -14,7 +14,7 @@ CODE = [p for d in ("rnnjac", "analyses", "benchmarks", "tests") for p in (ROOT 
 # A module imports only from lower layers (or from its own package, as cells.lstm from cells._cell).
 LAYERS = (
     ("_checks", "_compiled", "frame"),
-    ("activations",),
+    ("activations", "clipping", "_checkpoint"),
     ("bounds",),
     ("initializers",),
     ("cells", "dynamics", "tasks"),
@@ -23,9 +23,10 @@ LAYERS = (
     ("jacobian",),
     ("jacobi",),
     ("graded",),
-    ("rounding", "merge"),
+    ("rounding", "merge", "interval"),
     ("spectrum", "lyapunov", "gradient"),
     ("observables",),
+    ("_updates", "_spectral_metrics"),
     ("regularizers", "training"),
     ("diagnose", "plot", "interop"),
 )
