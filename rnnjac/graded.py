@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, jacobi
+from rnnjac import _checks, frame, jacobi
 from rnnjac._compiled import compiled
 from rnnjac.jacobi import graded_exponential
 
@@ -51,17 +51,19 @@ class Elimination(NamedTuple):
 
     ``lower`` is L' with its rows put back in place, ``graded`` the triangle R~ with
     ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign, ``log_scale`` is
-    d_i + log |r_ii|, ``order`` the columns in the order of elimination, ``packed`` and ``rows``
-    LAPACK's factors and row order, and ``first_bad`` the first pivot that is too small (n if none).
+    d_i + log |r_ii|, ``order`` the columns in the order of elimination, ``image`` so ordered,
+    ``packed`` and ``rows`` LAPACK's factors and row order, and ``steep`` whether a pivot is too
+    small for this order.
     """
 
     lower: jax.Array
     graded: jax.Array
     log_scale: jax.Array
     order: jax.Array
+    image: jax.Array
     packed: jax.Array
     rows: jax.Array
-    first_bad: jax.Array
+    steep: jax.Array
 
 
 def identity(n: int, dtype) -> GradedProduct:
@@ -76,8 +78,7 @@ def extend(product: GradedProduct, image: jax.Array) -> tuple[GradedProduct, Eli
     Elimination is insensitive to row scaling, so that rows made tiny by saturated units keep their
     digits, and costs a fraction of a QR.
     """
-    weight = jnp.log(jnp.max(jnp.abs(product.right), axis=1))
-    step = _eliminate_sorted(image, product.log_scale, weight)
+    step = _eliminate_sorted(image, product.log_scale, jnp.max(jnp.abs(product.right), axis=1))
     right = step.graded @ product.right[step.order]
     return GradedProduct(step.lower, step.log_scale, right), step
 
@@ -103,8 +104,7 @@ def by_scale(product: GradedProduct) -> tuple[GradedProduct, jax.Array]:
 def _eliminate_sorted(image: jax.Array, log_scale: jax.Array, weight: jax.Array) -> Elimination:
     """Elimination in descending order of graded column norms, re-sorted where that is not enough.
 
-    Column j brings the term image_j e^(d_j) u_j to the product, of size |image_j| e^(d_j) |u_j|;
-    ``weight`` is log |u_j|.
+    Column j brings the term image_j e^(d_j) u_j to the product; ``weight`` is the size of u_j.
 
     Columns that are (nearly) dependent on the ones before them leave a pivot far below its right
     neighbours; those neighbours must go first, or exact rank would be lost and U become
@@ -112,40 +112,46 @@ def _eliminate_sorted(image: jax.Array, log_scale: jax.Array, weight: jax.Array)
     """
     n = image.shape[0]
 
-    def unfinished(carry: tuple[int, Elimination]) -> jax.Array:
-        passes, step = carry
-        return (step.first_bad < n) & (passes < n)
+    def attempt(order: jax.Array) -> Elimination:
+        step = _eliminate(image[:, order], log_scale[order], weight[order])
+        return step._replace(order=order)
 
-    def resort(carry: tuple[int, Elimination]) -> tuple[int, Elimination]:
+    def unfinished(carry: tuple[jax.Array, Elimination]) -> jax.Array:
         passes, step = carry
-        done = jnp.arange(n) < step.first_bad
+        return step.steep & (passes < n)
+
+    def resort(carry: tuple[jax.Array, Elimination]) -> tuple[jax.Array, Elimination]:
+        passes, step = carry
+        steep = jnp.any(_steep(step, log_scale[step.order], weight[step.order]), axis=1)
+        done = jnp.arange(n) < jnp.argmax(steep)
         left_over = jnp.where(done[:, None], 0, jnp.abs(jnp.triu(step.packed)))
-        key = jnp.log(jnp.max(left_over, axis=0)) + (log_scale + weight)[step.order]
-        order = step.order[jnp.argsort(-jnp.where(done, jnp.inf, key))]
-        return passes + 1, _eliminate(image, log_scale, weight, order)
+        key = jnp.log(jnp.max(left_over, axis=0) * weight[step.order]) + log_scale[step.order]
+        return passes + 1, attempt(step.order[jnp.argsort(-jnp.where(done, jnp.inf, key))])
 
-    key = jnp.log(jnp.max(jnp.abs(image), axis=0)) + log_scale + weight
-    first = _eliminate(image, log_scale, weight, jnp.argsort(-key))
-    return jax.lax.while_loop(unfinished, resort, (0, first))[1]
+    key = jnp.log(jnp.max(jnp.abs(image), axis=0) * weight) + log_scale
+    first = attempt(jnp.argsort(-key))
+    return jax.lax.while_loop(unfinished, resort, (jnp.zeros((), jnp.int32), first))[1]
 
 
-def _eliminate(
-    image: jax.Array, log_scale: jax.Array, weight: jax.Array, order: jax.Array
-) -> Elimination:
-    n = image.shape[0]
-    scale = log_scale[order]
-    packed, _, rows = jax.lax.linalg.lu(image[:, order])
-    eye = jnp.eye(n, dtype=image.dtype)
-    lower = jnp.zeros_like(packed).at[rows].set(jnp.tril(packed, -1) + eye)
+def _eliminate(image: jax.Array, scale: jax.Array, weight: jax.Array) -> Elimination:
+    """Elimination of the columns in the order in which they stand."""
+    packed, _, rows = jax.lax.linalg.lu(image)
+    lower = frame.in_place(packed, rows)
     graded, new_scale = grade(packed, scale)
-    lost = jnp.isneginf(new_scale)
-    # Behind a zero pivot, nothing of a column that is still alive may be left over.
-    left_over = (jnp.triu(packed, 1) != 0) & ~jnp.isneginf(scale)[None, :]
-    size = jnp.exp(weight[order])
-    tail = jnp.max(jnp.abs(jnp.triu(graded, 1)) * size[None, :], axis=1) / size
-    bad = jnp.where(lost, jnp.any(left_over, axis=1), tail > TAIL_LIMIT)
-    first_bad = jnp.where(jnp.any(bad), jnp.argmax(bad), n)
-    return Elimination(lower, graded, new_scale, order, packed, rows, first_bad)
+    order = jnp.arange(scale.size)
+    step = Elimination(lower, graded, new_scale, order, image, packed, rows, jnp.zeros((), bool))
+    return step._replace(steep=jnp.any(_steep(step, scale, weight)))
+
+
+def _steep(step: Elimination, scale: jax.Array, weight: jax.Array) -> jax.Array:
+    """Where something to the right of a pivot is too large for it.
+
+    Behind a zero pivot, nothing of a column that is still alive may be left over.
+    """
+    too_large = jnp.abs(step.graded) * weight[None, :] > TAIL_LIMIT * weight[:, None]
+    left_over = (step.packed != 0) & ~jnp.isneginf(scale)[None, :]
+    lost = jnp.isneginf(step.log_scale)[:, None]
+    return jnp.triu(jnp.where(lost, left_over, too_large), 1)
 
 
 def grade(triangle: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -47,7 +47,6 @@ def as_needed(
     ``level`` says which of `INTERVALS` is tried first, and comes back as it was at the end. Under
     `jax.vmap`, where all branches would be taken at once, and for derivatives it is `every_step`.
     """
-
     first = jax.tree.map(lambda a: a[0], inputs)
     # what the user's step closes over may be traced; custom rules need it among the arguments
     traced = jax.make_jaxpr(system.advance)(system.params, flow.flat, first)

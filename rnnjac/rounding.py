@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
+from jax.lax.linalg import triangular_solve
 
 from rnnjac.graded import Elimination, GradedProduct
 
@@ -43,36 +43,44 @@ def exact(n: int, dtype) -> Rounding:
 
 def after_step(
     before: Rounding,
-    image: jax.Array,
     step: Elimination,
     shorter: GradedProduct,
     longer: GradedProduct,
 ) -> Rounding:
-    """Rounding after the step that factored ``image`` (J L) and made the product longer."""
+    """Rounding after the elimination that made the product longer by a factor."""
     lost = jnp.isneginf(step.log_scale)
-    triangle = jnp.triu(jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed))
-    error = _image_error(image, step)
-    residual = solve_triangular(step.packed, error, lower=True, unit_diagonal=True)
-    tilted = triangle @ before.tilt[step.order][:, step.order]
-    # One solve for both: two independent batched LAPACK calls can lock up jaxlib's thread pool.
-    both = solve_triangular(triangle, jnp.concatenate([residual, tilted]).T, trans="T").T
-    alive = ~(lost[:, None] | lost[None, :])
-    fresh, carried = (jnp.where(alive, half, 0) for half in jnp.split(both, 2))
+    tilt = before.tilt[step.order][:, step.order]
+    triangle = jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed)
+    residual = _residual(step)
+    image = residual + jnp.triu(triangle) @ tilt
+    moved = triangular_solve(triangle, image, left_side=False, lower=False)
+    moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     damping = jnp.triu(jnp.exp(2 * jnp.minimum(0, size[None, :] - size[:, None])))
-    added = jnp.max((fresh * fresh + carried * carried) * damping, axis=1)
-    added = added + jnp.max(jnp.tril(fresh * fresh, -1), axis=0)
-    # A pivot that came out as zero is certain only if nothing was rounded in its row.
+    added = jnp.max(moved * moved * damping, axis=1)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
-    rounded = jnp.any((jnp.triu(residual) != 0) & was_alive[None, :], axis=1)
-    added = jnp.where(lost, jnp.where(was_alive & rounded, jnp.inf, 0), added)
+    added = jax.lax.cond(
+        jnp.any(lost), lambda: _of_lost(lost, was_alive, residual, added), lambda: added
+    )
     # A pivot that may be all rounding could as well be zero: no finite error covers that.
     certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
-    added = jnp.where(certain, added, jnp.inf)
-    variance = before.variance[step.order] + added
-    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(carried))
-    tilt = jnp.clip(jnp.tril(fresh + carried, -1), -TILT_LIMIT, TILT_LIMIT)
-    return Rounding(variance, drift, tilt)
+    variance = before.variance[step.order] + jnp.where(certain, added, jnp.inf)
+    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(moved))
+    return Rounding(variance, drift, jnp.clip(jnp.tril(moved, -1), -TILT_LIMIT, TILT_LIMIT))
+
+
+def _of_lost(
+    lost: jax.Array, was_alive: jax.Array, residual: jax.Array, added: jax.Array
+) -> jax.Array:
+    """A pivot that came out as zero is certain only if nothing was rounded in its row."""
+    rounded = jnp.any((jnp.triu(residual) != 0) & was_alive[None, :], axis=1)
+    return jnp.where(lost, jnp.where(was_alive & rounded, jnp.inf, 0), added)
+
+
+def total(rounding: Rounding) -> jax.Array:
+    """Square of the error of each d_i, in units of eps: of all steps, and of the tilt left now."""
+    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=0)
+    return rounding.variance + rounding.drift**2 + tilted
 
 
 def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
@@ -94,16 +102,16 @@ def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     return jnp.where(lost, jnp.where(unsure, jnp.inf, 0), error)
 
 
-def _image_error(image: jax.Array, step: Elimination) -> jax.Array:
-    """Random dY in units of eps: the size of each row, but exact zeros carry no rounding.
+def _residual(step: Elimination) -> jax.Array:
+    """Random L'^-1 dY in units of eps: the size of each row, but exact zeros carry no rounding.
 
     Rows shrunk by saturated units have errors as small; L has entries up to 1, so that a row of
-    |J| |L| is as large as the largest entry of that row of Y.
+    |J| |L| is as large as the largest entry of that row of Y. L' is well-conditioned.
     """
+    image = step.image[step.rows]
     noise = np.random.default_rng(0).normal(size=image.shape)
-    permuted = image[step.rows][:, step.order]
-    size = jnp.max(jnp.abs(permuted), axis=1)
-    return jnp.where(permuted == 0, 0, size[:, None] * jnp.asarray(noise, image.dtype))
+    size = jnp.max(jnp.abs(image), axis=1)
+    return jnp.where(image == 0, 0, size[:, None] * jnp.asarray(noise, image.dtype))
 
 
 def _descending(x: jax.Array) -> jax.Array:

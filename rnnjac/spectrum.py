@@ -122,7 +122,7 @@ def _record(system: System, times: np.ndarray) -> _Chain:
         x, slot = at
         flat, image = push_forward(system, flat, x, chain.product.left)
         product, step = graded.extend(chain.product, image)
-        error = rounding.after_step(chain.rounding, image, step, chain.product, product)
+        error = rounding.after_step(chain.rounding, step, chain.product, product)
         chain = _Chain(product, error)
         records = jax.tree.map(lambda r, a: r.at[slot].set(a, mode="drop"), records, chain)
         return (flat, chain, records), None
@@ -138,7 +138,7 @@ def _values(chain: _Chain) -> tuple[jax.Array, jax.Array]:
     factor = graded.orthogonal_left(product)
     found = jacobi.log_singular_values(factor.log_scale, factor.right)
     n, eps = order.size, jnp.finfo(found.values.dtype).eps
-    variance = (chain.rounding.variance + chain.rounding.drift**2)[order][found.order]
+    variance = rounding.total(chain.rounding)[order][found.order]
     relative = jnp.sqrt(variance) + n**0.5 * found.sensitivity
     representation = jnp.where(jnp.isneginf(found.values), 0, jnp.abs(found.values))
     relative = rounding.SAFETY * eps * relative + 2 * eps * representation + found.residual
