@@ -16,6 +16,7 @@ import optax
 import rnnjac
 from analyses import decay_networks as networks
 from analyses import meanfield
+from rnnjac import tasks
 
 TASKS = ("addition", "temporal order")
 BINS = 40
@@ -59,29 +60,13 @@ def measure(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[
     return arrays, _facts(arrays, settings)
 
 
-def addition(key: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
-    """Inputs (marker, number); the target is the mean of the two marked numbers."""
-    draw = jax.random.uniform(key, (length + 2,))
-    places, numbers = draw[:2], draw[2:]
-    first = _below(places[0], length // 10)
-    second = length // 10 + _below(places[1], length // 2 - length // 10)
-    marks = jnp.zeros(length).at[jnp.stack([first, second])].set(1)
-    return jnp.stack([marks, numbers], axis=1), (marks @ numbers)[None] / 2
-
-
-def temporal_order(key: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
-    """One of two symbols at an early and at a middle time among four others; which pair was it."""
-    draw = jax.random.uniform(key, (length + 4,))
-    tenth = length // 10
-    places = jnp.array([tenth, 5 * tenth]) + _below(draw[:2], tenth)
-    shown = _below(draw[2:4], 2)
-    symbols = (2 + _below(draw[4:], 4)).at[places].set(shown)
-    return jax.nn.one_hot(symbols, 6), jax.nn.one_hot(shown[0] + 2 * shown[1], 4)
-
-
-def _below(uniform: jax.Array, limit: int) -> jax.Array:
-    """Whole numbers from 0 to limit - 1 out of uniform ones in [0, 1)."""
-    return (uniform * limit).astype(int)
+def draw(task: str, key: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
+    """Inputs and the wanted output of one sequence."""
+    if task == "addition":
+        example = tasks.addition(key, length, vary=False)
+        return example.inputs, example.target[None]
+    example = tasks.temporal_order(key, length)
+    return example.inputs, jax.nn.one_hot(example.target, OUTPUTS[task][1])
 
 
 def _loss(task: str, output: jax.Array, target: jax.Array) -> jax.Array:
@@ -93,12 +78,11 @@ def _loss(task: str, output: jax.Array, target: jax.Array) -> jax.Array:
 def _task(task: str, settings: Any, key: jax.Array) -> dict[str, np.ndarray]:
     hidden, length = settings.train_size, settings.train_steps
     size, outputs = OUTPUTS[task]
-    draw = addition if task == "addition" else temporal_order
     cell = rnnjac.cells.elman(inputs=size, hidden=hidden, activation="tanh")
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(settings.rate))
 
     def batch(key, count):
-        return jax.vmap(lambda k: draw(k, length))(jax.random.split(key, count))
+        return jax.vmap(lambda k: draw(task, k, length))(jax.random.split(key, count))
 
     def final_loss(params, state, target):
         return _loss(task, params["W_o"] @ state + params["b_o"], target)

@@ -135,6 +135,22 @@ PEER_EXPONENT = 10
 # and 5 is passed by chance once in 30000 runs of all of them.
 TASK_DEVIATIONS = 5
 
+# --- clipping ---
+# A norm of 5 entries, a division and a product: a few eps each.
+CLIPPED = 10
+
+# --- training ---
+# Twelve updates of parameters of order 1, the same sums fused otherwise: some eps at each. Also the
+# spectrum of a scaled rotation over ten steps.
+TRAINING = 100
+
+# --- regularizers ---
+# Sums of at most 18 terms, each from products of n = 4 entries, relative to the largest entry; a
+# ratio q is right to some 10 eps, and enters squared. 1e-10 in float64 would be 450000.
+OMEGA = 1000
+# Means of 8 logs, each right to a few eps, and a square.
+FLOSSING = 60
+
 # --- trained_digits ---
 # 64 steps of 10 units, each product of a slope (7) and a dot product right to some 10 eps, in both
 # passes; the log norm is of order 10 at most.
@@ -149,3 +165,34 @@ DIGIT_SLOPE = 1300
 GATE_RUN = 500
 # Logs of products of twenty such steps: relative errors add up, and the trajectory's with them.
 GATE_PRODUCT = 5000
+
+# --- cliff ---
+# 1 + m + ... + m^49: the multiplier is a slope (7) times a weight, so m^49 is right to 49 * 8.
+CLIFF_SUM = 500
+# 50 steps of x = w sigma(x) + b from points where the multiplier stays below 5/4 and soon below 1:
+# each adds some 10 and the largest product of multipliers on the way is below 10.
+CLIFF_RUN = 1000
+# The promise for the saddle-nodes, which are computed in float64 under either setting.
+SADDLE_NODE = 1e-6
+
+# --- char_text ---
+# Cross-entropies of order 5 bits after states whose errors (20 eps a step) shrink, and sums of 11
+# logits and of 30 steps.
+CHARACTER_BITS = 500
+# A product of a slope (7) and a dot product of 5 terms for each lag, relative to its norm.
+CHARACTER_GRADIENT = 100
+
+# --- temporal_order ---
+# Ten steps of four units, each product of a slope (7) and a dot product right to some 10 eps, in
+# both passes; log norms of order 10 at most.
+ORDER_GRADIENT = 500
+
+# --- reach, leading, batches ---
+# In eps^(2/3): what `reach` allows an ordinary SVD to move log sigma by, times the norms of the
+# factors that were multiplied out (some n^(1/2) each, n <= 24).
+REACH_BY_SVD = 5
+# Vectors of products of some 20 steps: relative errors of n eps each, amplified by the angles
+# between what successive steps stretch, over gaps of sigma of some tenths.
+LEADING_VECTOR = 20000
+# Orthonormality of vectors: a QR, some 10 sweeps of rotations and two products, a few eps each.
+LEADING_ORTHOGONALITY = 100

@@ -1,4 +1,4 @@
-"""Synthetic tasks with long lags, sampled inside jit; `jax.vmap` over keys makes a batch."""
+"""The temporal order task."""
 
 from typing import NamedTuple
 
