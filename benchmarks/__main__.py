@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from analyses import record
-from benchmarks import figure, measure, table
+from benchmarks import figure, measure, memory, table
 
 FOLDER = record.ROOT / "build" / "bench"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS")
@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     jax.config.update("jax_enable_compilation_cache", False)
     jax.config.update("jax_default_matmul_precision", "highest")
     result = run(measure.QUICK if options.quick else measure.FULL)
+    if not options.quick:
+        result["memory"] = [memory.measured(case) for case in tqdm(memory.CASES, leave=False)]
     name = "quick" if options.quick else "full"
     print(table.text(result))
     store(result, FOLDER / f"{name}.json")

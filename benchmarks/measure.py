@@ -11,6 +11,7 @@ import rnnjac
 from benchmarks import parts, peers, timing, workloads
 
 TANH, LORENZ = "tanh net", "Lorenz"
+GATED = {"LSTM": ("lstm", 64), "GRU": ("gru", 128)}  # kind and units; an LSTM has 2 n numbers
 RECOMPILING = "lyapax, not jitted"  # in the Lorenz case alone: it mostly times the compiler
 DTYPES = ("float64", "float32")
 LATENCY_SIZE, LATENCY_LENGTH, LATENCY_DTYPE = 64, 100, "float64"
@@ -43,6 +44,7 @@ class Case(NamedTuple):
 def cases(sizes: Sizes) -> list[Case]:
     """All cases of a run."""
     found = [_lorenz(sizes.lorenz_length, dtype) for dtype in DTYPES]
+    found += [_gated(name, sizes.length, dtype) for dtype in DTYPES for name in GATED]
     return found + [_tanh(n, sizes.length, dtype) for dtype in DTYPES for n in sizes.units]
 
 
@@ -85,6 +87,17 @@ def _tanh(n: int, length: int, dtype: str) -> Case:
         return {name: make(problem) for name, make in makers.items()}
 
     return Case(TANH, n, length, dtype, tuple(makers), prepare)
+
+
+def _gated(name: str, length: int, dtype: str) -> Case:
+    kind, n = GATED[name]
+    names = [other for other in peers.installed() if other != RECOMPILING]
+
+    def prepare() -> dict[str, peers.Run]:
+        problem = workloads.gated_net(kind, n, length, np.dtype(dtype))
+        return {other: peers.PEERS[other](problem) for other in names}
+
+    return Case(name, n, length, dtype, tuple(names), prepare)
 
 
 def _lorenz(length: int, dtype: str) -> Case:

@@ -7,6 +7,7 @@ without arguments that does the work and waits for it. The result is (n,), desce
 import importlib.util
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ def with_rnnjac(problem: Problem) -> Run:
         return jax.lax.fori_loop(0, interval, lambda _, s: problem.step(params, s, x), state)
 
     step = problem.step if interval == 1 else block
-    params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
+    params, start, _ = _arguments(problem)
     blocks = problem.length // interval
 
     def run():
@@ -105,28 +106,49 @@ def with_plain_jax(problem: Problem) -> Run:
 
 
 def with_torch(problem: Problem) -> Run:
-    """A Python loop with ``torch.linalg.qr``; the Jacobian diag(1 - s^2) W is written by hand."""
+    """A Python loop with ``torch.linalg.qr``.
+
+    The Jacobian of the tanh network, diag(1 - s^2) W, is written by hand, which is faster than any
+    automatic one; that of a gated cell comes from ``torch.func.jacfwd``.
+    """
     import torch
 
-    if problem.step is not tanh_step or problem.interval != 1:
-        raise ValueError("problem: expected a tanh network; the torch loop knows no other")
+    if problem.interval != 1 or (problem.step is not tanh_step and problem.torch_step is None):
+        raise ValueError("problem: expected a network; the torch loop knows no other")
     on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
-    weights, start, frame = (
-        torch.tensor(a, device="cuda" if on_gpu else "cpu")
-        for a in (problem.params, problem.start, problem.frame)
+    params, start, frame = jax.tree.map(
+        lambda a: torch.tensor(a, device="cuda" if on_gpu else "cpu"),
+        (problem.params, problem.start, problem.frame),
     )
+    push = _torch_push(problem, params)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def run():
         state, q, logs = start, frame, torch.zeros_like(start)
         for _ in range(problem.length):
-            state = torch.tanh(weights @ state)
-            q, triangle = torch.linalg.qr((1 - state * state)[:, None] * (weights @ q))
+            state, image = push(state, q)
+            q, triangle = torch.linalg.qr(image)
             logs = logs + torch.log(torch.abs(torch.diagonal(triangle)))
         logs = torch.sort(logs, descending=True).values
         return (logs * (problem.unit / problem.length)).cpu().numpy()
 
     return run
+
+
+def _torch_push(problem: Problem, params: Any) -> Callable:
+    """``(state, frame) -> (next state, Jacobian @ frame)``."""
+    import torch
+
+    step = problem.torch_step
+    if step is None:
+
+        def by_hand(state, q):
+            state = torch.tanh(params @ state)
+            return state, (1 - state * state)[:, None] * (params @ q)
+
+        return by_hand
+    jacobian = torch.func.jacfwd(lambda state: step(params, state))
+    return lambda state, q: (step(params, state), jacobian(state) @ q)
 
 
 PEERS: dict[str, Callable[[Problem], Run]] = {
@@ -145,5 +167,5 @@ def installed() -> list[str]:
     return [name for name in PEERS if name.split(",")[0] not in absent]
 
 
-def _arguments(problem: Problem) -> tuple[jax.Array, ...]:
-    return tuple(jnp.asarray(a) for a in (problem.params, problem.start, problem.frame))
+def _arguments(problem: Problem) -> tuple[Any, jax.Array, jax.Array]:
+    return jax.tree.map(jnp.asarray, (problem.params, problem.start, problem.frame))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import DTYPES, LORENZ, TANH
+from benchmarks.measure import DTYPES, GATED, LORENZ, TANH
 from benchmarks.peers import PEERS
 from benchmarks.timing import spread
 
@@ -19,8 +19,10 @@ def text(result: dict[str, Any]) -> str:
     for dtype in DTYPES:
         nets = medians(rows, TANH, dtype)
         blocks += [_peers(nets, dtype, _steps(rows, TANH)), _pieces(nets, dtype)]
-        blocks += [_exact(nets, dtype), _flow(medians(rows, LORENZ, dtype), dtype, rows)]
-    return "\n\n".join([*blocks, _latency(result["latency"])])
+        blocks += [_exact(nets, dtype), _gated(rows, dtype)]
+        blocks.append(_flow(medians(rows, LORENZ, dtype), dtype, rows))
+    blocks.append(_latency(result["latency"]))
+    return "\n\n".join(blocks + ([_memory(result["memory"])] if "memory" in result else []))
 
 
 def medians(rows: Sequence[dict[str, Any]], case: str, dtype: str) -> dict[int, Medians]:
@@ -105,6 +107,22 @@ def _exact(nets: dict[int, Medians], dtype: str) -> str:
     return f"Exact finite-time spectrum of the same chain, {dtype}\n{columns(header, body)}"
 
 
+def _gated(rows: Sequence[dict[str, Any]], dtype: str) -> str:
+    found = {name: medians(rows, name, dtype) for name in GATED}
+    sizes = {name: next(iter(seconds.items())) for name, seconds in found.items()}
+    others = [name for name in PEERS if all(name in s for _, s in sizes.values())][1:]
+    body = [
+        [
+            f"{name}, n = {n}",
+            f"{1e3 * s['rnnjac'] / _steps(rows, name):.4f}",
+            *(_times(s[other] / s["rnnjac"]) for other in others),
+        ]
+        for name, (n, s) in sizes.items()
+    ]
+    title = f"Gated cells, T = {_steps(rows, next(iter(GATED)))}, {dtype}: time over rnnjac's"
+    return f"{title}\n{columns(['', 'rnnjac, ms/step', *others], body)}"
+
+
 def _flow(found: dict[int, Medians], dtype: str, rows: Sequence[dict[str, Any]]) -> str:
     (s,) = found.values()
     others = [name for name in s if name != "rnnjac"]
@@ -127,6 +145,12 @@ def _latency(found: Sequence[dict[str, Any]]) -> str:
     first = found[0]
     title = f"Compiling, n = {first['n']}, T = {first['steps']}; the second call has new values"
     return f"{title}\n{columns(header, body)}"
+
+
+def _memory(found: Sequence[dict[str, Any]]) -> str:
+    header = ["", "peak, MB", "with compiling, s"]
+    body = [[row["case"], f"{row['megabytes']:.0f}", f"{row['seconds']:.1f}"] for row in found]
+    return f"Peak memory of a process of its own, float64\n{columns(header, body)}"
 
 
 def _steps(rows: Sequence[dict[str, Any]], case: str) -> int:

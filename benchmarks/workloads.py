@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
-from rnnjac import frame
+from rnnjac import cells, frame, initializers
 
 GAIN = 1.5  # chaotic, with a spectrum of moderate range
 TIME_STEP = 0.01
@@ -15,18 +17,20 @@ TIME_STEP = 0.01
 class Problem(NamedTuple):
     """A system ``step(params, state, x) -> state`` (x is None) and the way its exponents are taken.
 
-    ``params``, ``start`` (n,) and ``frame`` (n, n), orthonormal, are NumPy arrays of one dtype. The
-    frame is factorised after every ``interval`` of the ``length`` steps; exponents are per ``unit``
-    of time, and a step takes 1.
+    ``params`` (an array, or a dict of them), ``start`` (n,) and ``frame`` (n, n), orthonormal, are
+    NumPy arrays of one dtype. The frame is factorised after every ``interval`` of the ``length``
+    steps; exponents are per ``unit`` of time, and a step takes 1. ``torch_step(params, state)`` is
+    the same step on torch tensors.
     """
 
     step: Callable[[Any, Any, Any], Any]
-    params: np.ndarray
+    params: Any
     start: np.ndarray
     frame: np.ndarray
     length: int
     interval: int = 1
     unit: float = 1.0
+    torch_step: Callable[[Any, Any], Any] | None = None
 
 
 def tanh_step(weights, state, x):
@@ -42,6 +46,42 @@ def tanh_net(n: int, length: int, dtype: Any, seed: int = 0) -> Problem:
     for _ in range(100):  # onto the attractor
         start = np.tanh(weights @ start)
     return Problem(tanh_step, weights.astype(dtype), start.astype(dtype), _frame(n, dtype), length)
+
+
+def gated_net(kind: str, n: int, length: int, dtype: Any) -> Problem:
+    """Random LSTM (a state of 2 n) or GRU without input, recurrent gain GAIN."""
+    cell = getattr(cells, kind)(0, n, recurrent=initializers.gaussian(GAIN), dtype=dtype)
+    start, unravel = ravel_pytree(cell.initial_state())
+
+    def step(params, flat, x):
+        return ravel_pytree(cell.step(params, unravel(flat), None))[0]
+
+    params = jax.tree.map(np.asarray, cell.init(jax.random.key(0)))
+    state = jnp.asarray(np.tanh(np.random.default_rng(0).normal(size=start.size)).astype(dtype))
+    for _ in range(20):
+        state = step(params, state, None)
+    other = {"lstm": _torch_lstm, "gru": _torch_gru}[kind]
+    return Problem(
+        step, params, np.asarray(state), _frame(start.size, dtype), length, torch_step=other
+    )
+
+
+def _torch_lstm(params, state):
+    import torch
+
+    c, h = state.chunk(2)
+    i, f, g, o = (params["W_h"] @ h + params["b"]).chunk(4)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.cat([c, torch.sigmoid(o) * torch.tanh(c)])
+
+
+def _torch_gru(params, state):
+    import torch
+
+    r, z, n = (params["W_h"] @ state + params["b_h"]).chunk(3)
+    x_r, x_z, x_n = params["b_x"].chunk(3)
+    z = torch.sigmoid(x_z + z)
+    return (1 - z) * torch.tanh(x_n + torch.sigmoid(x_r + r) * n) + z * state
 
 
 def lorenz_flow(params, state):

@@ -10,12 +10,14 @@ import rnnjac
 from analyses import record
 from benchmarks import figure, measure, parts, peers, table, timing, workloads
 from benchmarks.__main__ import store
-from tests.tolerances import PEER_EXPONENT
+from tests.tolerances import GATED_CONDITION, PEER_EXPONENT
 
 OTHERS = [name for name in peers.installed() if name != "rnnjac"]
 
 
 def problem_of(case, dtype):
+    if case in ("lstm", "gru"):
+        return workloads.gated_net(case, 4, 20, dtype)
     return workloads.tanh_net(6, 20, dtype) if case == "tanh" else workloads.lorenz(50, dtype)
 
 
@@ -27,11 +29,13 @@ def problem(request, dtype):
 def tolerance(problem):
     """Of an exponent, given the rounding of each of the factorisations and the unit of time."""
     eps = np.finfo(problem.start.dtype).eps
+    if problem.torch_step is not None:
+        eps = eps * GATED_CONDITION
     return PEER_EXPONENT * eps * problem.start.size * problem.unit
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("case", ["tanh", "lorenz"])
+@pytest.mark.parametrize("case", ["tanh", "lorenz", "lstm", "gru"])
 def test_every_peer_finds_the_same_exponents(name, case, dtype):
     if (name, case) == ("torch", "lorenz"):
         return  # not among the runs of that case

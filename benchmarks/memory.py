@@ -1,0 +1,66 @@
+"""``python -m benchmarks.memory CASE``: peak memory of a process that makes one long run."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rnnjac
+from analyses import record
+from benchmarks.workloads import tanh_net, tanh_step
+
+LONG, SHORT, WIDE, LEADING = 1_000_000, 10_000, 4096, 16
+
+
+def spectrum_over(length: int) -> None:
+    """Exact spectrum and exponents of 16 units."""
+    problem = tanh_net(16, length, np.float64)
+    arguments = problem.step, jnp.asarray(problem.params), jnp.asarray(problem.start)
+    jax.block_until_ready(rnnjac.spectrum(*arguments, length=length))
+    jax.block_until_ready(rnnjac.lyapunov_exponents(*arguments, length=length))
+
+
+def leading_of_many() -> None:
+    """Leading 16 exponents of 4096 units, 100 steps."""
+    key = jax.random.key(0)
+    weights = 1.5 / WIDE**0.5 * jax.random.normal(key, (WIDE, WIDE))
+    start = jax.random.normal(key, (WIDE,))
+    found = rnnjac.lyapunov_exponents(tanh_step, weights, start, length=100, top=LEADING)
+    jax.block_until_ready(found)
+
+
+CASES: dict[str, Callable[[], None]] = {
+    f"T = {SHORT:,}, n = 16": lambda: spectrum_over(SHORT),
+    f"T = {LONG:,}, n = 16": lambda: spectrum_over(LONG),
+    f"n = {WIDE}, k = {LEADING}, T = 100": leading_of_many,
+}
+
+
+def measured(case: str) -> dict[str, float | str]:
+    """Peak resident memory (MB) and seconds of a case, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.memory", case]
+    done = subprocess.run(command, cwd=record.ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(case: str) -> None:
+    """Run one case and print its peak as JSON."""
+    jax.config.update("jax_enable_x64", True)
+    begun = time.perf_counter()
+    CASES[case]()
+    seconds = time.perf_counter() - begun
+    # kilobytes on Linux, bytes on macOS
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+    print(json.dumps({"case": case, "megabytes": peak / 1e6, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
