@@ -17,8 +17,12 @@ for batches.
 
 from rnnjac import carousel as carousel
 from rnnjac import cells as cells
+from rnnjac import clipping as clipping
 from rnnjac import gates as gates
 from rnnjac import initializers as initializers
+from rnnjac import regularizers as regularizers
+from rnnjac import training as training
+from rnnjac.batches import in_chunks as in_chunks
 from rnnjac.bounds import departure_from_normality as departure_from_normality
 from rnnjac.bounds import gradient_bound as gradient_bound
 from rnnjac.bounds import spectral_norm as spectral_norm
@@ -27,15 +31,17 @@ from rnnjac.dynamics import trajectory as trajectory
 from rnnjac.graded import GradedProduct as GradedProduct
 from rnnjac.graded import graded_product as graded_product
 from rnnjac.gradient import gradient_norms as gradient_norms
-from rnnjac.gradient import reach as reach
 from rnnjac.jacobian import input_jacobians as input_jacobians
 from rnnjac.jacobian import jacobians as jacobians
 from rnnjac.jacobian import parameter_jacobians as parameter_jacobians
+from rnnjac.leading import SingularVectors as SingularVectors
+from rnnjac.leading import singular_vectors as singular_vectors
 from rnnjac.lyapunov import LyapunovExponents as LyapunovExponents
 from rnnjac.lyapunov import lyapunov_exponents as lyapunov_exponents
 from rnnjac.merge import combine as combine
 from rnnjac.observables import entropy_rate as entropy_rate
 from rnnjac.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
+from rnnjac.reach import reach as reach
 from rnnjac.spectrum import Spectrum as Spectrum
 from rnnjac.spectrum import spectrum as spectrum
 

@@ -1,4 +1,4 @@
-"""Backpropagated gradients per step, and how far every start reaches every end."""
+"""Backpropagated gradients per step, at any magnitude."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from rnnjac import _checks, graded, jacobi
+from rnnjac import _checks, jacobi
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind, flat_trajectory
-from rnnjac.jacobian import push_forward
 
 
 @compiled("step", "length")
@@ -75,77 +74,6 @@ def gradient_norms(
     last = _split(jnp.zeros((), arriving.dtype), arriving)
     _, logs = jax.lax.scan(back, last, (states, system.inputs), reverse=True)
     return jnp.concatenate([logs, last[0][None]])
-
-
-@compiled("step", "length", "top")
-def reach(
-    step: Step,
-    params: Any,
-    state: Any,
-    inputs: Any = None,
-    *,
-    length: int | None = None,
-    top: int = 1,
-) -> jax.Array:
-    """Leading log singular values of the Jacobian product between every two times.
-
-    ``reach[end, start, i] = log sigma_{i+1}(P[end, start])``: how strongly the state at ``end``
-    can depend on the state at ``start``.
-
-    Parameters
-    ----------
-    step, params, state, inputs, length
-        As for `trajectory`.
-    top : int
-        How many singular values, 1 to n.
-
-    Returns
-    -------
-    Array, shape (T+1, T+1, top)
-        Natural logs, descending along the last axis; 0 on the diagonal (the empty product), NaN for
-        ``start > end`` where there is no product, -inf for lost directions.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `trajectory`; or if ``top`` is not between 1 and n.
-
-    Notes
-    -----
-    Accuracy as `spectrum`. O(T^2) graded steps and spectra, O(T n^2) memory besides the result. Not
-    differentiable.
-
-    Examples
-    --------
-    >>> reach(lambda p, s, x: 0.5 * s, None, jnp.zeros(1), length=1)[1, 0] / jnp.log(2.0)
-    Array([-1.], dtype=float32)
-    """
-    system = bind(step, params, state, inputs, length)
-    n = system.start.size
-    top = _checks.integer("top", top, 1, n)
-    dtype = system.start.dtype
-    starts = jnp.arange(system.length + 1)
-    empty = graded.identity(n, dtype)
-    products = jax.tree.map(lambda a: jnp.broadcast_to(a, (starts.size, *a.shape)), empty)
-
-    def one(carry: tuple, at: tuple) -> tuple[tuple, jax.Array]:
-        flat, products = carry
-        end, x = at
-
-        def extend(start: jax.Array, product: graded.GradedProduct) -> graded.GradedProduct:
-            image = push_forward(system, flat, x, product.left)[1]
-            longer, _ = graded.extend(product, image)
-            return jax.tree.map(lambda a, b: jnp.where(start < end, a, b), longer, product)
-
-        products = jax.vmap(extend)(starts, products)
-        logs = jax.vmap(lambda p: p.log_singular_values()[:top])(products)
-        logs = jnp.where((starts <= end)[:, None], logs, jnp.nan)
-        return (system.advance(system.params, flat, x), products), logs
-
-    ends = jnp.arange(1, system.length + 1)
-    _, rows = jax.lax.scan(one, (system.start, products), (ends, system.inputs))
-    first = jnp.where((starts == 0)[:, None], jnp.zeros((1, top), dtype), jnp.nan)
-    return jnp.concatenate([first[None], rows])
 
 
 def _split(log_norm: jax.Array, vector: jax.Array) -> tuple[jax.Array, jax.Array]:

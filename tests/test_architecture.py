@@ -14,7 +14,7 @@ CODE = [p for d in ("rnnjac", "analyses", "benchmarks", "tests") for p in (ROOT 
 # A module imports only from lower layers (or from its own package, as cells.lstm from cells._cell).
 LAYERS = (
     ("_checks", "_compiled", "frame"),
-    ("activations", "clipping", "_checkpoint"),
+    ("activations", "clipping", "_checkpoint", "batches"),
     ("bounds",),
     ("initializers",),
     ("cells", "dynamics", "tasks"),
@@ -23,8 +23,8 @@ LAYERS = (
     ("jacobian",),
     ("jacobi",),
     ("graded",),
-    ("rounding", "merge", "interval"),
-    ("spectrum", "lyapunov", "gradient"),
+    ("rounding", "merge", "interval", "graded_svd"),
+    ("spectrum", "lyapunov", "gradient", "reach", "leading"),
     ("observables",),
     ("_updates", "_spectral_metrics"),
     ("regularizers", "training"),
@@ -33,7 +33,7 @@ LAYERS = (
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 
 # What knows only arrays stays clear of everything that knows a recurrent net.
-ARRAYS_ONLY = {"frame", "graded", "merge", "rounding", "jacobi", "observables"}
+ARRAYS_ONLY = {"frame", "graded", "graded_svd", "merge", "rounding", "jacobi", "observables"}
 RECURRENT = {module for module in LEVEL if LEVEL[module] >= LEVEL["initializers"]} - ARRAYS_ONLY
 
 LINES = 320

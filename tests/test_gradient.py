@@ -1,4 +1,4 @@
-"""Gradients carried back, and the map of every (start, end) pair."""
+"""Gradients carried back to every time."""
 
 import jax
 import jax.numpy as jnp
@@ -60,35 +60,6 @@ def test_pytree_cotangent(dtype):
     cotangent = {"a": jnp.zeros(2), "b": jnp.ones(())}
     found = rnnjac.gradient_norms(step, None, state, None, cotangent, length=3)
     np.testing.assert_allclose(found, np.log(0.5) * np.array([3, 2, 1, 0]), atol=tolerance(dtype))
-
-
-@pytest.mark.parametrize("top", [1, 2, 5])
-def test_reach_equals_the_spectrum_of_each_span(net, top, dtype):
-    cell, params, start, inputs = net
-    found = rnnjac.reach(cell.step, params, start, inputs[:6], top=top)
-    states = rnnjac.trajectory(cell.step, params, start, inputs[:6])
-    assert found.shape == (7, 7, top)
-    for end in range(7):
-        for begin in range(7):
-            if begin > end:
-                assert np.isnan(found[end, begin]).all()
-                continue
-            alone = rnnjac.spectrum(cell.step, params, states[begin], inputs[begin:end])
-            wrong = jnp.abs(found[end, begin] - alone.log_singular_values[:top])
-            assert (wrong <= 3 * alone.error[:top] + tolerance(dtype) / 10).all()
-
-
-def test_reach_of_no_steps(net):
-    cell, params, start, inputs = net
-    found = rnnjac.reach(cell.step, params, start, inputs[:0], top=2)
-    np.testing.assert_array_equal(found, np.zeros((1, 1, 2)))
-
-
-@pytest.mark.parametrize("top", [0, 6])
-def test_reach_refuses_top_out_of_range(net, top):
-    cell, params, start, inputs = net
-    with pytest.raises(ValueError, match=f"top: expected an integer from 1 to 5; got {top}"):
-        rnnjac.reach(cell.step, params, start, inputs, top=top)
 
 
 @pytest.mark.parametrize(

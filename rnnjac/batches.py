@@ -1,0 +1,127 @@
+"""Many sequences, or many networks, in chunks of bounded memory."""
+
+from collections.abc import Callable, Iterable, Sized
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from rnnjac import _checks
+
+
+def in_chunks(function: Callable, *, chunk: int = 16, progress: bool = True) -> Callable[..., Any]:
+    """Function that maps ``function`` over a long row of items, a chunk at a time.
+
+    ``in_chunks(function)(items, *shared)`` is ``[function(item, *shared) for item in items]``. An
+    item is a sequence of inputs, the parameters of a network, or any other pytree of arrays.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(item, *shared) -> pytree of arrays``; it can be traced by `jax.vmap`, as every
+        function of rnnjac can.
+    chunk : int
+        How many items are computed at once, at least 1; memory is proportional to it.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    callable
+        Takes ``items`` and whatever is shared by all of them. ``items`` is either a pytree of
+        arrays with items along axis 0 or a list or iterator of items. Results come in the order of
+        the items, as NumPy arrays: with a leading axis if the items had one, else as a list.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``chunk`` is not an integer of at least 1; when called, if the items have no common
+        leading axis.
+
+    Notes
+    -----
+    Each chunk is one call of ``jax.vmap(function)``, whose factorisations are shared out among the
+    cores. Items of equal form (the same length, say) are gathered into chunks, and each form is
+    compiled once for as long as the returned function lives: keep it, and pass what changes between
+    calls in ``shared``. An iterator is read as it goes, so items need not fit in memory together.
+
+    Examples
+    --------
+    >>> total = in_chunks(jnp.sum, chunk=2, progress=False)
+    >>> total(jnp.eye(3) * 2).tolist()
+    [2.0, 2.0, 2.0]
+    >>> [float(x) for x in total([jnp.ones(2), jnp.ones(5)])]
+    [2.0, 5.0]
+    """
+    chunk = _checks.integer("chunk", chunk, 1)
+    compiled = {}
+
+    def batched(count: int) -> Callable:
+        # jit caches by the shapes of the arguments, and vmap by how many are shared
+        if count not in compiled:
+            compiled[count] = jax.jit(jax.vmap(function, in_axes=(0, *(None,) * count)))
+        return compiled[count]
+
+    def mapped(items: Any, *shared: Any) -> Any:
+        stacked = not _is_row(items)
+        items = _rows(items) if stacked else items
+        found = _map(batched(len(shared)), items, shared, chunk, progress)
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *found) if stacked else found
+
+    return mapped
+
+
+def _map(function: Callable, items: Iterable, shared: tuple, chunk: int, progress: bool) -> list:
+    """Results in the order of the items; a chunk is computed once enough items are alike."""
+    results: dict[int, Any] = {}
+    waiting: dict[Any, list[tuple[int, Any]]] = {}
+    filled = set()
+    total = len(items) if isinstance(items, Sized) else None
+
+    with tqdm(total=total, disable=not progress) as bar:
+
+        def compute(form: Any) -> None:
+            members = waiting.pop(form)
+            # the last chunk of a form that is compiled already is filled up, not compiled again
+            missing = chunk - len(members) if form in filled else 0
+            alike = [item for _, item in members] + [members[-1][1]] * missing
+            batch = jax.tree.map(lambda *leaves: np.stack(leaves), *alike)
+            out = jax.tree.map(np.asarray, function(batch, *shared))
+            for row, (place, _) in enumerate(members):
+                results[place] = jax.tree.map(lambda leaf, row=row: leaf[row], out)
+            bar.update(len(members))
+
+        for place, item in enumerate(items):
+            item = jax.tree.map(np.asarray, item)
+            form = _form(item)
+            waiting.setdefault(form, []).append((place, item))
+            if len(waiting[form]) == chunk:
+                compute(form)
+                filled.add(form)
+        for form in list(waiting):
+            compute(form)
+    return [results[place] for place in range(len(results))]
+
+
+def _form(item: Any) -> Any:
+    """What items of one chunk must agree on."""
+    leaves, structure = jax.tree.flatten(item)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+
+
+def _is_row(items: Any) -> bool:
+    return isinstance(items, list) or hasattr(items, "__next__")
+
+
+def _rows(items: Any) -> list:
+    """The items of a stacked pytree."""
+    leaves = [jnp.shape(leaf) for leaf in jax.tree.leaves(items)]
+    counts = sorted({shape[0] for shape in leaves if shape})
+    if len(counts) != 1 or not all(leaves):
+        raise _checks.error("items", "leaves with one common leading axis", f"shapes {leaves}")
+    if counts[0] == 0:
+        raise _checks.error("items", "at least one item", "a leading axis of 0")
+    arrays = jax.tree.map(np.asarray, items)
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], arrays) for i in range(counts[0])]
