@@ -1,7 +1,7 @@
 # Needs python3 (>= 3.11) and make; everything else is installed into .venv by the first target that needs it.
 
 PRESET ?= quick
-ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits gates_learn
+ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits gates_learn cliff temporal_order char_text flossing_effect
 
 PYTHON ?= python3
 VENV := .venv
@@ -89,6 +89,19 @@ build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
 build/$(PRESET)/gates_learn.npz: analyses/digits.py \
   $(addprefix analyses/gates_,training.py measure.py summary.py verdict.py figures.py)
 build/figures/$(PRESET)/.gates_learn.drawn: analyses/gates_figures.py analyses/gates_verdict.py
+build/$(PRESET)/cliff.npz: $(addprefix analyses/cliff_,surface.py folds.py figures.py) \
+  analyses/reference_checks.py
+build/figures/$(PRESET)/.cliff.drawn: analyses/cliff_figures.py
+build/$(PRESET)/temporal_order.npz: \
+  $(addprefix analyses/order_,networks.py training.py measure.py verdicts.py captions.py)
+build/figures/$(PRESET)/.temporal_order.drawn: \
+  $(addprefix analyses/order_,figures.py panels.py captions.py)
+build/$(PRESET)/char_text.npz: $(addprefix analyses/char_,data.py training.py measure.py figures.py)
+build/figures/$(PRESET)/.char_text.drawn: analyses/char_figures.py
+build/$(PRESET)/flossing_effect.npz: analyses/reference_checks.py \
+  $(addprefix analyses/flossing_,networks.py training.py verdict.py figures.py)
+build/figures/$(PRESET)/.flossing_effect.drawn: \
+  analyses/flossing_figures.py analyses/flossing_verdict.py
 
 build/figures/$(PRESET)/.%.drawn: build/$(PRESET)/%.npz $(wildcard rnnjac/plot.py) | $(VENV)/.report
 	@echo "draw      $*"

@@ -29,10 +29,12 @@ def sequences(lengths, seed=0):
 LENGTHS = [3, 5, 3, 3, 7, 5, 3, 3, 5]
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 4, 100])
-def test_results_come_in_the_order_given(chunk, dtype):
+@pytest.mark.parametrize(
+    "options", [{"chunk": 1}, {"chunk": 2}, {"chunk": 4}, {"chunk": 100}, {"threads": 2}]
+)
+def test_results_come_in_the_order_given(options, dtype):
     items = sequences(LENGTHS)
-    found = rnnjac.in_chunks(moments, chunk=chunk, progress=False)(items)
+    found = rnnjac.in_chunks(moments, **options, progress=False)(items)
     assert len(found) == len(items)
     for item, result in zip(items, found, strict=True):
         assert isinstance(result, Moments) and isinstance(result.mean, np.ndarray | np.generic)
@@ -97,11 +99,13 @@ def test_spectra_of_many_sequences_and_networks(dtype):
     over_networks = rnnjac.in_chunks(lambda p, x: spectrum(x, p), chunk=2, progress=False)(
         networks, inputs[0]
     )
+    in_threads = rnnjac.in_chunks(spectrum, threads=2, progress=False)(inputs, params)
     alone = jax.jit(spectrum)
     tolerance = FEW_STEPS * float(jnp.finfo(dtype).eps)
     for i in range(3):
         network = jax.tree.map(lambda leaf, i=i: leaf[i], networks)
         np.testing.assert_allclose(over_sequences[i], alone(inputs[i], params), atol=tolerance)
+        np.testing.assert_allclose(in_threads[i], alone(inputs[i], params), atol=tolerance)
         np.testing.assert_allclose(over_networks[i], alone(inputs[0], network), atol=tolerance)
 
 
@@ -129,6 +133,7 @@ def test_items_need_a_common_axis(items, message):
         rnnjac.in_chunks(jnp.sum, progress=False)(items)
 
 
-def test_chunk_must_be_positive():
-    with pytest.raises(ValueError, match="chunk: expected an integer >= 1; got 0"):
-        rnnjac.in_chunks(jnp.sum, chunk=0)
+@pytest.mark.parametrize("name", ["chunk", "threads"])
+def test_counts_must_be_positive(name):
+    with pytest.raises(ValueError, match=f"{name}: expected an integer >= 1; got 0"):
+        rnnjac.in_chunks(jnp.sum, **{name: 0})

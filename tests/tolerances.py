@@ -129,7 +129,7 @@ DECAY_IDENTITY = 10000
 # unit of time (0.8 at worst among the packages, in either precision). Also of a chain of 7
 # products.
 PEER_EXPONENT = 10
-# The rows of an LSTM's Jacobian are nearly dependent: condition numbers up to some 1e3 with 4 units.
+# The rows of an LSTM's Jacobian are nearly dependent: condition numbers to some 1e3 with 4 units.
 GATED_CONDITION = 1000
 
 # --- tasks ---
