@@ -68,7 +68,8 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[str, s
     )
     alt = (
         "Rows of line plots, a column for each length. Errors start at three quarters and fall "
-        "in stairs to 0 where the task is solved. Gradients start well below 0."
+        "in stairs to 0 where the task is solved. Gradients start well below 0 and rise to about 0 "
+        "where it is solved, while the spectral radius rises above 1."
     )
     return caption, alt
 
@@ -80,16 +81,17 @@ def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[str, st
         f"Networks before and after training on {f['lengths'][at]} steps, {int(good.sum())} that "
         f"solved the task and {int((~good).sum())} that failed, by any method; thick: medians. "
         f"Left: log norm of the gradient by its lag from the end. Middle: every log singular value "
-        f"of the product of Jacobians over a whole fresh sequence, exact to "
-        f"{_error(a, at):.1g} nat. Right: rate of the gradient from the end to the first "
+        f"of the product of Jacobians over a whole fresh sequence (estimated error of the worst of "
+        f"them, median over networks: {_error(a, at):.1g} nat). Right: rate of the gradient from the end to the first "
         f"marker, against ln ρ(W). All lengths: median gradient at the first marker "
         f"{_signed(f['start_median'])} nat at the start, {_signed(f['solved_median'])} in solved, "
         f"{_signed(f['failed_median'])} in failed networks."
     )
     alt = (
-        "Rows are starts. Left, gradients fall with the lag at the start; those of networks that "
-        "solved the task stay near or above 0. Middle, spectra fall with their index, those of "
-        "solved networks begin highest. Right, a cloud of points for each group."
+        "Rows are starts. Left, log gradient norms fall with the lag at the start and in most "
+        "networks that failed; those of networks that solved the task stay near 0. Middle, spectra "
+        "fall with their index, far below 0. Right, a cloud of points for each group: solved "
+        "networks lie right of ln ρ = 0 and near gradient 0, failed ones below."
     )
     return caption, alt
 
@@ -107,9 +109,15 @@ def _generalisation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[
         f"trained on; on the bottom edge, no error or one in 10 000. Below "
         f"{SOLVED:.0%} (dotted): {listed(cells)}."
     )
+    if not any(f["reach_below"]):
+        caption += (
+            " So each has learned the length it was trained on, and none holds its answer beyond."
+        )
+    last = a["reach_error"][..., -1][a["solved"] >= 0]
     alt = (
         "A panel for each length of training, errors on a logarithmic axis against the length "
-        "tested, one line for each network; some stay on the bottom edge, others rise."
+        "tested, one line for each network, near the bottom edge at the length of training; "
+        f"{int((last >= SOLVED).sum())} of {last.size} end above the dotted line."
     )
     return caption, alt
 
