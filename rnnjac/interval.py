@@ -6,50 +6,73 @@ short of what it is taken from is lost to cancellation: with L' R = J_m ... J_1 
 
     loss = (largest entry of the frame on the way) / min_j |r_jj|,
 
-and log |r_jj| is off by some loss * eps. An interval is kept while loss * eps stays below `LOST`;
+and log |r_jj| is off by some loss * eps. An interval is kept while loss * eps stays below a limit;
 where it does not, the same steps are taken once more with a factorisation after each.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from rnnjac import frame
 from rnnjac.dynamics import System
-from rnnjac.jacobian import push_forward
 
-# Absolute error that a longer interval may add to log |r_jj|; in float32 no interval qualifies.
-LOST = 1e-10
-INTERVALS = (1, 2, 4)
-GROUP = INTERVALS[-1]
+GROUP = 4  # steps that share an interval: 1, 2 or 4
 
 
-class Flow(NamedTuple):
-    """A state, the (n, k) frame at it, and the logs (k,) by which the frame has grown so far."""
+class Factorisation(NamedTuple):
+    """A recursion that pushes a frame along and factorises it now and then.
 
-    flat: jax.Array
-    vectors: jax.Array
-    logs: jax.Array
+    ``begin(carry)`` takes a frame out of what is carried, ``push(system, frame, x)`` moves it by a
+    step, ``end(carry, frame)`` factorises it and gives the next carry and the loss. ``limit`` is
+    the largest loss times eps that an interval of more than one step may have.
+    """
+
+    begin: Callable[[Any], Any]
+    push: Callable[[System, Any, Any], Any]
+    end: Callable[[Any, Any], tuple[Any, jax.Array]]
+    limit: float
 
 
-def every_step(system: System, flow: Flow, inputs: Any, length: int) -> Flow:
-    """The flow after ``length`` steps, its frame factorised after each; differentiable."""
-    return _at_interval(1, system, flow, inputs, length)[0]
+def every_step(rule: Factorisation, system: System, carry: Any, inputs: Any, length: int) -> Any:
+    """The carry after ``length`` steps with a factorisation after each; differentiable."""
+
+    def one(carry: Any, x: Any) -> tuple[Any, None]:
+        return rule.end(carry, rule.push(system, rule.begin(carry), x))[0], None
+
+    return jax.lax.scan(one, carry, inputs, length=length)[0]
 
 
 def as_needed(
-    system: System, flow: Flow, level: jax.Array, inputs: Any, length: int
-) -> tuple[Flow, jax.Array]:
-    """The flow after ``length`` steps (a multiple of `GROUP`), factorised no more than it needs.
+    rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
+) -> tuple[Any, jax.Array]:
+    """The carry after ``length`` steps, its frame factorised no more than it needs.
 
-    ``level`` says which of `INTERVALS` is tried first, and comes back as it was at the end. Under
-    `jax.vmap`, where all branches would be taken at once, and for derivatives it is `every_step`.
+    ``interval`` is tried first, and comes back as it was at the end. Where no interval above 1 can
+    qualify, under `jax.vmap` (where all would wait for the slowest) and for derivatives this is
+    `every_step`.
     """
-    first = jax.tree.map(lambda a: a[0], inputs)
+    if rule.limit < jnp.finfo(system.start.dtype).eps * GROUP or length < GROUP:
+        return every_step(rule, system, carry, inputs, length), interval
+    whole = length // GROUP * GROUP
+    groups, rest = (
+        jax.tree.map(lambda a: a[:whole].reshape(-1, GROUP, *a.shape[1:]), inputs),
+        jax.tree.map(lambda a: a[whole:], inputs),
+    )
+    carry, interval = _adaptive(rule, system, carry, interval, groups, whole // GROUP)
+    if whole < length:
+        carry = every_step(rule, system, carry, rest, length - whole)
+    return carry, interval
+
+
+def _adaptive(
+    rule: Factorisation, system: System, carry: Any, interval: jax.Array, groups: Any, count: int
+) -> tuple[Any, jax.Array]:
+    first = jax.tree.map(lambda a: a[0, 0], groups)
     # what the user's step closes over may be traced; custom rules need it among the arguments
-    traced = jax.make_jaxpr(system.advance)(system.params, flow.flat, first)
+    traced = jax.make_jaxpr(system.advance)(system.params, system.start, first)
 
     def bound(params: Any, enclosed: list) -> System:
         advance = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, enclosed))
@@ -57,18 +80,19 @@ def as_needed(
             advance=lambda *arguments: advance(*jax.tree.leaves(arguments))[0], params=params
         )
 
-    def plain(params, enclosed, flow, level, inputs) -> tuple[Flow, jax.Array]:
-        return every_step(bound(params, enclosed), flow, inputs, length), level
+    def plain(params, enclosed, carry, interval, groups) -> tuple[Any, jax.Array]:
+        steps = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), groups)
+        system = bound(params, enclosed)
+        return every_step(rule, system, carry, steps, count * GROUP), interval
 
     @jax.custom_batching.custom_vmap
-    def adaptive(params, enclosed, flow, level, inputs) -> tuple[Flow, jax.Array]:
+    def adaptive(params, enclosed, carry, interval, groups) -> tuple[Any, jax.Array]:
         system = bound(params, enclosed)
 
-        def one(carry: tuple[Flow, jax.Array], xs: Any) -> tuple[tuple[Flow, jax.Array], None]:
-            return _group(system, *carry, xs), None
+        def one(state: tuple[Any, jax.Array], xs: Any) -> tuple[tuple[Any, jax.Array], None]:
+            return _group(rule, system, *state, xs), None
 
-        groups = jax.tree.map(lambda a: a.reshape(-1, GROUP, *a.shape[1:]), inputs)
-        return jax.lax.scan(one, (flow, level), groups, length=length // GROUP)[0]
+        return jax.lax.scan(one, (carry, interval), groups, length=count)[0]
 
     @adaptive.def_vmap
     def batched(size: int, mapped: list, *arguments: Any) -> tuple[Any, Any]:
@@ -77,47 +101,43 @@ def as_needed(
         return out, jax.tree.map(lambda _: True, out)
 
     @jax.custom_jvp
-    def differentiable(*arguments: Any) -> tuple[Flow, jax.Array]:
+    def differentiable(*arguments: Any) -> tuple[Any, jax.Array]:
         return adaptive(*arguments)
 
     differentiable.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
-    return differentiable(system.params, traced.consts, flow, level, inputs)
+    return differentiable(system.params, traced.consts, carry, interval, groups)
 
 
-def _group(system: System, flow: Flow, level: jax.Array, inputs: Any) -> tuple[Flow, jax.Array]:
-    """`GROUP` steps at the interval of ``level``, or at 1 if that lost too much; the next level."""
-    limit = LOST / jnp.finfo(flow.logs.dtype).eps
-    runs = [lambda flow, xs, m=m: _at_interval(m, system, flow, xs, GROUP) for m in INTERVALS]
-    tried, loss = jax.lax.switch(level, runs, flow, inputs)
-    failed = (level > 0) & ~(loss <= limit)
-    done = jax.lax.cond(failed, lambda: runs[0](flow, inputs)[0], lambda: tried)
-    # twice the interval loses about twice the digits
-    longer = (loss * loss < limit) & (level < len(INTERVALS) - 1)
-    return done, level + jnp.where(failed, -1, jnp.where(longer, 1, 0))
+def _group(
+    rule: Factorisation, system: System, start: Any, interval: jax.Array, xs: Any
+) -> tuple[Any, jax.Array]:
+    """`GROUP` steps at ``interval``, or at 1 if that lost too much; and the next interval.
 
+    Loops whose bounds are known at run time alone: all intervals share one compiled body.
+    """
+    limit = rule.limit / jnp.finfo(system.start.dtype).eps
 
-def _at_interval(
-    interval: int, system: System, flow: Flow, inputs: Any, length: int
-) -> tuple[Flow, jax.Array]:
-    """``length`` steps with a factorisation after each ``interval``, and the largest loss."""
+    def span(index: jax.Array, state: tuple[Any, jax.Array], interval: jax.Array) -> tuple:
+        carry, loss = state
 
-    def push(carry: tuple, x: Any) -> tuple[tuple, None]:
-        flat, vectors, peak = carry
-        flat, image = push_forward(system, flat, x, vectors)
-        return (flat, image, jnp.maximum(peak, jnp.max(jnp.abs(image)))), None
+        def push(step: jax.Array, frame: Any) -> Any:
+            return rule.push(system, frame, jax.tree.map(lambda a: a[step], xs))
 
-    def one(carry: tuple[Flow, jax.Array], xs: Any) -> tuple[tuple[Flow, jax.Array], None]:
-        (flat, vectors, logs), loss = carry
-        start = (flat, vectors, jnp.zeros((), logs.dtype))
-        if interval == 1:
-            (flat, image, peak), _ = push(start, xs)
-        else:
-            (flat, image, peak), _ = jax.lax.scan(push, start, xs, length=interval)
-        vectors, grown = frame.eliminate(image)
-        loss = jnp.maximum(loss, peak * jnp.exp(-jnp.min(grown)))
-        return (Flow(flat, vectors, logs + grown), loss), None
+        begun = index * interval
+        frame = jax.lax.fori_loop(begun, begun + interval, push, rule.begin(carry))
+        carry, lost = rule.end(carry, frame)
+        return carry, jnp.maximum(loss, lost)
 
-    if interval > 1:
-        inputs = jax.tree.map(lambda a: a.reshape(-1, interval, *a.shape[1:]), inputs)
-    start = (flow, jnp.zeros((), flow.logs.dtype))
-    return jax.lax.scan(one, start, inputs, length=length // interval)[0]
+    def attempt(state: tuple) -> tuple:
+        _, _, interval, _ = state
+        nothing = jnp.zeros((), system.start.dtype)
+        spans = GROUP // interval
+        done, loss = jax.lax.fori_loop(0, spans, lambda i, s: span(i, s, interval), (start, nothing))
+        failed = (interval > 1) & ~(loss <= limit)
+        return done, loss, jnp.where(failed, 1, interval), failed
+
+    pending = (start, jnp.zeros((), system.start.dtype), interval, jnp.ones((), bool))
+    done, loss, used, _ = jax.lax.while_loop(lambda state: state[3], attempt, pending)
+    # twice the interval loses about twice the digits, and some more
+    longer = (16 * loss * loss < limit) & (used < GROUP)
+    return done, jnp.where(used < interval, interval // 2, jnp.where(longer, 2 * used, used))

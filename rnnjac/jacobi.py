@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
 MAX_SWEEPS = 40
 
@@ -56,7 +55,7 @@ def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     values, rows = _sweep_until_orthogonal(*start)
     last = jnp.argsort(-values)
     values, rows = values[last], rows[last]
-    return LogSpectrum(values, order, _sensitivity(logs, triangle), _residual(values, rows))
+    return LogSpectrum(values, order, _sensitivity(logs, values, rows), _residual(values, rows))
 
 
 def graded_exponential(
@@ -80,12 +79,18 @@ def normalise_rows(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Arr
     return logs, rows / jnp.where(gone, 1, norms)[:, None]
 
 
-def _sensitivity(logs: jax.Array, triangle: jax.Array) -> jax.Array:
-    """Norms of the rows of R^-1, V^T = Q R: how far row i stands from the span of the others."""
-    lost = jnp.isneginf(logs)
-    eye = jnp.eye(logs.size, dtype=triangle.dtype)
-    inverse = solve_triangular(jnp.where(lost[None, :], eye, triangle), eye)
-    return jnp.where(lost, 0, jnp.sqrt(jnp.sum(inverse * inverse, axis=1)))
+def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Array:
+    """First-order bound sum_i |u_ki| e^(l_i - log sigma_k) on d log sigma_k over relative d rows.
+
+    Rotating the rows of (diag(e^l) V)^T leaves them as sigma_k u_k, u_k its left singular vectors:
+    d sigma_k = u_k^T d(diag(e^l) V) w_k. Entries of u_k that are rounding alone are left out: all
+    small ones, and any in a row so much larger that a true one could not be seen.
+    """
+    eps = jnp.finfo(left.dtype).eps
+    gap = logs[None, :] - jnp.where(jnp.isneginf(values), jnp.inf, values)[:, None]
+    size = jnp.abs(left)
+    known = (size > logs.size * eps) & (gap < -2 * jnp.log(eps))
+    return jnp.sum(jnp.where(known, size * jnp.exp(jnp.where(known, gap, 0)), 0), axis=1)
 
 
 def _sweep_until_orthogonal(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -7,10 +7,13 @@ import jax.numpy as jnp
 
 from rnnjac import _checks, frame
 from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, bind
-from rnnjac.interval import GROUP, LOST, Flow, as_needed, every_step
+from rnnjac.dynamics import Step, System, bind
+from rnnjac.interval import GROUP, Factorisation, as_needed, every_step
+from rnnjac.jacobian import push_forward
 
 BLOCKS = 20
+# Absolute error that a longer interval between factorisations may add to a log |r_jj|.
+LOST = 1e-10
 
 
 class LyapunovExponents(NamedTuple):
@@ -90,35 +93,65 @@ def lyapunov_exponents(
     counted = system.length - warmup
     blocks = min(BLOCKS, counted)
     size = counted // blocks if blocks else 0
-    seldom = size >= GROUP and jnp.finfo(dtype).eps < LOST
-    size = size // GROUP * GROUP if seldom else size
+    size = size // GROUP * GROUP if size > GROUP else size  # so that blocks end with a group
     odd = counted - blocks * size
 
     def rows(first: int, last: int) -> Any:
         return jax.tree.map(lambda a: a[first:last], system.inputs)
 
     def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
-        (flat, vectors, total), level = carry
-        flow = Flow(flat, vectors, jnp.zeros(k, dtype))
-        if seldom:
-            flow, level = as_needed(system, flow, level, xs, size)
-        else:
-            flow = every_step(system, flow, xs, size)
-        total = total + flow.logs
-        return (flow._replace(logs=total), level), total + frame.log_volumes(flow.vectors)
+        before, interval = carry
+        flow = before._replace(logs=zero)
+        flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, size)
+        flow = flow._replace(logs=before.logs + flow.logs)
+        return (flow, interval), flow.logs + frame.log_volumes(flow.vectors)
 
     zero = jnp.zeros(k, dtype)
-    flow = Flow(system.start, frame.generic(n, k, dtype), zero)
-    flow = every_step(system, flow, rows(0, warmup), warmup)._replace(logs=zero)
+    flow = _Flow(system.start, frame.generic(n, k, dtype), zero)
+    flow = every_step(_ELIMINATION, system, flow, rows(0, warmup), warmup)._replace(logs=zero)
     origin = frame.log_volumes(flow.vectors)
-    flow = every_step(system, flow, rows(warmup, warmup + odd), odd)
+    flow = every_step(_ELIMINATION, system, flow, rows(warmup, warmup + odd), odd)
     uneven = flow.logs + frame.log_volumes(flow.vectors) - origin
     xs = jax.tree.map(
         lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
     )
-    start = (flow, jnp.zeros((), jnp.int32))
+    start = (flow, jnp.ones((), jnp.int32))
     _, totals = jax.lax.scan(block, start, xs, length=blocks)
     return _summary(totals - origin[None], uneven, odd, size)
+
+
+class _Flow(NamedTuple):
+    """A state, the (n, k) frame at it, and the logs (k,) by which the frame has grown so far."""
+
+    flat: jax.Array
+    vectors: jax.Array
+    logs: jax.Array
+
+
+class _Pushed(NamedTuple):
+    """A state, the frame pushed to it, and the largest entry of the frame on the way."""
+
+    flat: jax.Array
+    vectors: jax.Array
+    peak: jax.Array
+
+
+def _push(system: System, frame: _Pushed, x: Any) -> _Pushed:
+    flat, image = push_forward(system, frame.flat, x, frame.vectors)
+    return _Pushed(flat, image, jnp.maximum(frame.peak, jnp.max(jnp.abs(image))))
+
+
+def _eliminate(flow: _Flow, pushed: _Pushed) -> tuple[_Flow, jax.Array]:
+    vectors, grown = frame.eliminate(pushed.vectors)
+    return _Flow(pushed.flat, vectors, flow.logs + grown), pushed.peak * jnp.exp(-jnp.min(grown))
+
+
+_ELIMINATION = Factorisation(
+    lambda flow: _Pushed(flow.flat, flow.vectors, jnp.zeros((), flow.logs.dtype)),
+    _push,
+    _eliminate,
+    LOST,
+)
 
 
 def _summary(totals: jax.Array, uneven: jax.Array, odd: int, size: int) -> LyapunovExponents:

@@ -21,6 +21,7 @@ from rnnjac.graded import Elimination, GradedProduct
 # The true error lies within this factor of the first-order estimate (tests/test_truth.py).
 SAFETY = 4.0
 TILT_LIMIT = 1e30
+PROBES = 4
 
 
 class Rounding(NamedTuple):
@@ -38,7 +39,7 @@ class Rounding(NamedTuple):
 
 def exact(n: int, dtype) -> Rounding:
     """No rounding yet."""
-    return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), dtype))
+    return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), jnp.float32))
 
 
 def after_step(
@@ -46,40 +47,77 @@ def after_step(
     step: Elimination,
     shorter: GradedProduct,
     longer: GradedProduct,
+    noise: jax.Array,
 ) -> Rounding:
-    """Rounding after the elimination that made the product longer by a factor."""
+    """Rounding after the elimination that made the product longer; ``noise`` of `add_noise`."""
     lost = jnp.isneginf(step.log_scale)
-    tilt = before.tilt[step.order][:, step.order]
-    triangle = jnp.where(jnp.diag(jnp.diagonal(step.packed) == 0), 1, step.packed)
-    residual = _residual(step)
-    image = residual + jnp.triu(triangle) @ tilt
-    moved = triangular_solve(triangle, image, left_side=False, lower=False)
+    pivots = jnp.abs(jnp.diagonal(step.packed))
+    pivots = jnp.where(pivots == 0, 1, pivots)
+    error = _row_errors(noise)[step.rows] / pivots
+    rounded = step.image[step.rows] != 0
+    moved = _in_graded_coordinates(step, pivots, jnp.where(rounded, error[:, None], 0), before.tilt)
     moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
-    damping = jnp.triu(jnp.exp(2 * jnp.minimum(0, size[None, :] - size[:, None])))
-    added = jnp.max(moved * moved * damping, axis=1)
+    moved = moved * _damping(jnp.log(pivots), size)
+    upper = jnp.max(jnp.square(jnp.triu(moved)), axis=1).astype(pivots.dtype)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
     added = jax.lax.cond(
-        jnp.any(lost), lambda: _of_lost(lost, was_alive, residual, added), lambda: added
+        jnp.any(lost), lambda: _of_lost(lost, was_alive, rounded, upper), lambda: upper
     )
     # A pivot that may be all rounding could as well be zero: no finite error covers that.
     certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
     variance = before.variance[step.order] + jnp.where(certain, added, jnp.inf)
-    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(moved))
+    turned = jnp.diagonal(moved).astype(pivots.dtype)
+    drift = jnp.where(lost, 0, before.drift[step.order] + turned)
     return Rounding(variance, drift, jnp.clip(jnp.tril(moved, -1), -TILT_LIMIT, TILT_LIMIT))
 
 
+def loss(step: Elimination, noise: jax.Array) -> jax.Array:
+    """Largest error of a log |r_ii| in units of eps; NaN behind a pivot that is exactly zero."""
+    return jnp.max(_row_errors(noise)[step.rows] / jnp.abs(jnp.diagonal(step.packed)))
+
+
+def _in_graded_coordinates(
+    step: Elimination, pivots: jax.Array, error: jax.Array, tilt: jax.Array
+) -> jax.Array:
+    """D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
+
+    ``error`` is the size of D^-1 L'^-1 dY. Without the pivots D all entries are of moderate size,
+    so single precision is enough, and twice as fast.
+    """
+    n = pivots.size
+    lost = jnp.diag(jnp.diagonal(step.packed) == 0)
+    unit = jnp.triu(jnp.where(lost, 1, step.packed / pivots[:, None]))
+    unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
+    draw = jnp.asarray(np.random.default_rng(0).normal(size=(n, n)), tilt.dtype)
+    error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
+    image = draw * error + unit @ tilt[step.order][:, step.order]
+    moved = triangular_solve(unit, image, left_side=False, lower=False)
+    return jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
+
+
+def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
+    """From D^-1 X D to X, its upper part times e^(d_j - d_i) on the way into U'."""
+    grown = log_pivots[:, None] - log_pivots[None, :]
+    into_right = grown + jnp.triu(jnp.minimum(0, size[None, :] - size[:, None]))
+    return jnp.exp(jnp.minimum(into_right, jnp.log(TILT_LIMIT)).astype(jnp.float32))
+
+
+def _row_errors(noise: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.mean(noise * noise, axis=1))
+
+
 def _of_lost(
-    lost: jax.Array, was_alive: jax.Array, residual: jax.Array, added: jax.Array
+    lost: jax.Array, was_alive: jax.Array, rounded: jax.Array, added: jax.Array
 ) -> jax.Array:
     """A pivot that came out as zero is certain only if nothing was rounded in its row."""
-    rounded = jnp.any((jnp.triu(residual) != 0) & was_alive[None, :], axis=1)
-    return jnp.where(lost, jnp.where(was_alive & rounded, jnp.inf, 0), added)
+    touched = jnp.any(jnp.triu(rounded) & was_alive[None, :], axis=1)
+    return jnp.where(lost, jnp.where(was_alive & touched, jnp.inf, 0), added)
 
 
 def total(rounding: Rounding) -> jax.Array:
     """Square of the error of each d_i, in units of eps: of all steps, and of the tilt left now."""
-    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=0)
+    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=0).astype(rounding.variance.dtype)
     return rounding.variance + rounding.drift**2 + tilted
 
 
@@ -102,16 +140,22 @@ def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     return jnp.where(lost, jnp.where(unsure, jnp.inf, 0), error)
 
 
-def _residual(step: Elimination) -> jax.Array:
-    """Random L'^-1 dY in units of eps: the size of each row, but exact zeros carry no rounding.
+def no_noise(image: jax.Array) -> jax.Array:
+    """Samples (n, PROBES) of the error of an (n, n) image that is exact."""
+    return jnp.zeros((image.shape[0], PROBES), image.dtype)
 
-    Rows shrunk by saturated units have errors as small; L has entries up to 1, so that a row of
-    |J| |L| is as large as the largest entry of that row of Y. L' is well-conditioned.
+
+def add_noise(noise: jax.Array, image: jax.Array) -> jax.Array:
+    """Random samples (n, PROBES) of the errors of an image's rows, in units of eps.
+
+    ``noise`` is what earlier steps left, pushed along with the image. Rows shrunk by saturated
+    units have errors as small; L has entries up to 1, so that a row of |J| |L| is as large as the
+    largest entry of that row of Y. The errors of two steps are independent, so the samples change
+    places.
     """
-    image = step.image[step.rows]
-    noise = np.random.default_rng(0).normal(size=image.shape)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], noise.shape)
     size = jnp.max(jnp.abs(image), axis=1)
-    return jnp.where(image == 0, 0, size[:, None] * jnp.asarray(noise, image.dtype))
+    return jnp.roll(noise, 1, axis=1) + size[:, None] * jnp.asarray(signs, noise.dtype)
 
 
 def _descending(x: jax.Array) -> jax.Array:
