@@ -6,8 +6,8 @@ short of what it is taken from is lost to cancellation: with L' R = J_m ... J_1 
 
     loss = (largest entry of the frame on the way) / min_j |r_jj|,
 
-and log |r_jj| is off by some loss * eps. An interval is kept while loss * eps stays below a limit;
-where it does not, the same steps are taken once more with a factorisation after each.
+and log |r_jj| is off by some loss * eps. The next interval is longer by a step if the loss expected
+of it, loss^((m + 1) / m), leaves room; an interval that lost too much is taken again, shorter.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,8 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from rnnjac.dynamics import System
 
-GROUP = 4  # steps that share an interval: 1, 2 or 4
+LONGEST = 8
+ROOM = 4.0
 
 
 class Factorisation(NamedTuple):
@@ -50,27 +51,13 @@ def as_needed(
 ) -> tuple[Any, jax.Array]:
     """The carry after ``length`` steps, its frame factorised no more than it needs.
 
-    ``interval`` is tried first, and comes back as it was at the end. Where no interval above 1 can
+    ``interval`` is tried first, and comes back as it was at the end. Where none above 1 can
     qualify, under `jax.vmap` (where all would wait for the slowest) and for derivatives this is
     `every_step`.
     """
-    if rule.limit < jnp.finfo(system.start.dtype).eps * GROUP or length < GROUP:
+    if rule.limit < ROOM * jnp.finfo(system.start.dtype).eps or length < 2:
         return every_step(rule, system, carry, inputs, length), interval
-    whole = length // GROUP * GROUP
-    groups, rest = (
-        jax.tree.map(lambda a: a[:whole].reshape(-1, GROUP, *a.shape[1:]), inputs),
-        jax.tree.map(lambda a: a[whole:], inputs),
-    )
-    carry, interval = _adaptive(rule, system, carry, interval, groups, whole // GROUP)
-    if whole < length:
-        carry = every_step(rule, system, carry, rest, length - whole)
-    return carry, interval
-
-
-def _adaptive(
-    rule: Factorisation, system: System, carry: Any, interval: jax.Array, groups: Any, count: int
-) -> tuple[Any, jax.Array]:
-    first = jax.tree.map(lambda a: a[0, 0], groups)
+    first = jax.tree.map(lambda a: a[0], inputs)
     # what the user's step closes over may be traced; custom rules need it among the arguments
     traced = jax.make_jaxpr(system.advance)(system.params, system.start, first)
 
@@ -80,19 +67,12 @@ def _adaptive(
             advance=lambda *arguments: advance(*jax.tree.leaves(arguments))[0], params=params
         )
 
-    def plain(params, enclosed, carry, interval, groups) -> tuple[Any, jax.Array]:
-        steps = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), groups)
-        system = bound(params, enclosed)
-        return every_step(rule, system, carry, steps, count * GROUP), interval
+    def plain(params, enclosed, carry, interval, inputs) -> tuple[Any, jax.Array]:
+        return every_step(rule, bound(params, enclosed), carry, inputs, length), interval
 
     @jax.custom_batching.custom_vmap
-    def adaptive(params, enclosed, carry, interval, groups) -> tuple[Any, jax.Array]:
-        system = bound(params, enclosed)
-
-        def one(state: tuple[Any, jax.Array], xs: Any) -> tuple[tuple[Any, jax.Array], None]:
-            return _group(rule, system, *state, xs), None
-
-        return jax.lax.scan(one, (carry, interval), groups, length=count)[0]
+    def adaptive(params, enclosed, carry, interval, inputs) -> tuple[Any, jax.Array]:
+        return _adaptive(rule, bound(params, enclosed), carry, interval, inputs, length)
 
     @adaptive.def_vmap
     def batched(size: int, mapped: list, *arguments: Any) -> tuple[Any, Any]:
@@ -105,39 +85,30 @@ def _adaptive(
         return adaptive(*arguments)
 
     differentiable.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
-    return differentiable(system.params, traced.consts, carry, interval, groups)
+    return differentiable(system.params, traced.consts, carry, interval, inputs)
 
 
-def _group(
-    rule: Factorisation, system: System, start: Any, interval: jax.Array, xs: Any
+def _adaptive(
+    rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
 ) -> tuple[Any, jax.Array]:
-    """`GROUP` steps at ``interval``, or at 1 if that lost too much; and the next interval.
+    """`as_needed` in loops whose bounds are known at run time alone: one body for all intervals."""
+    dtype = system.start.dtype
+    limit = jnp.asarray(rule.limit / jnp.finfo(dtype).eps, dtype)
 
-    Loops whose bounds are known at run time alone: all intervals share one compiled body.
-    """
-    limit = rule.limit / jnp.finfo(system.start.dtype).eps
+    def push(step: jax.Array, frame: Any) -> Any:
+        return rule.push(system, frame, jax.tree.map(lambda a: a[step], inputs))
 
-    def span(index: jax.Array, state: tuple[Any, jax.Array], interval: jax.Array) -> tuple:
-        carry, loss = state
+    def span(state: tuple) -> tuple:
+        done, carry, interval = state
+        stop = jnp.minimum(done + interval, length)
+        following, loss = rule.end(carry, jax.lax.fori_loop(done, stop, push, rule.begin(carry)))
+        good = (interval == 1) | (loss <= limit)
+        carry = jax.tree.map(lambda new, old: jnp.where(good, new, old), following, carry)
+        expected = ROOM * loss ** (1 + 1 / interval.astype(dtype))
+        longer = good & (expected < limit) & (interval < LONGEST)
+        interval = jnp.where(good, interval + longer.astype(interval.dtype), interval - 1)
+        return jnp.where(good, stop, done), carry, interval
 
-        def push(step: jax.Array, frame: Any) -> Any:
-            return rule.push(system, frame, jax.tree.map(lambda a: a[step], xs))
-
-        begun = index * interval
-        frame = jax.lax.fori_loop(begun, begun + interval, push, rule.begin(carry))
-        carry, lost = rule.end(carry, frame)
-        return carry, jnp.maximum(loss, lost)
-
-    def attempt(state: tuple) -> tuple:
-        _, _, interval, _ = state
-        nothing = jnp.zeros((), system.start.dtype)
-        spans = GROUP // interval
-        done, loss = jax.lax.fori_loop(0, spans, lambda i, s: span(i, s, interval), (start, nothing))
-        failed = (interval > 1) & ~(loss <= limit)
-        return done, loss, jnp.where(failed, 1, interval), failed
-
-    pending = (start, jnp.zeros((), system.start.dtype), interval, jnp.ones((), bool))
-    done, loss, used, _ = jax.lax.while_loop(lambda state: state[3], attempt, pending)
-    # twice the interval loses about twice the digits, and some more
-    longer = (16 * loss * loss < limit) & (used < GROUP)
-    return done, jnp.where(used < interval, interval // 2, jnp.where(longer, 2 * used, used))
+    start = (jnp.zeros((), interval.dtype), carry, interval)
+    _, carry, interval = jax.lax.while_loop(lambda state: state[0] < length, span, start)
+    return carry, interval

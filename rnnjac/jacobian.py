@@ -11,8 +11,12 @@ from rnnjac.dynamics import Step, System, bind, flat_trajectory
 
 def push_forward(system: System, flat: jax.Array, x: Any, frame: jax.Array):
     """Next state and J @ frame for an (n, k) frame of tangent vectors; J itself is never formed."""
-    following, tangent = jax.linearize(lambda s: system.advance(system.params, s, x), flat)
-    return following, jax.vmap(tangent, in_axes=1, out_axes=1)(frame)
+
+    def along(tangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.jvp(lambda s: system.advance(system.params, s, x), (flat,), (tangent,))
+
+    # what does not depend on the tangent is computed once
+    return jax.vmap(along, in_axes=1, out_axes=(None, 1))(frame)
 
 
 @compiled("step", "length")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnnjac import _checks, frame
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind
-from rnnjac.interval import GROUP, Factorisation, as_needed, every_step
+from rnnjac.interval import Factorisation, as_needed, every_step
 from rnnjac.jacobian import push_forward
 
 BLOCKS = 20
@@ -93,7 +93,6 @@ def lyapunov_exponents(
     counted = system.length - warmup
     blocks = min(BLOCKS, counted)
     size = counted // blocks if blocks else 0
-    size = size // GROUP * GROUP if size > GROUP else size  # so that blocks end with a group
     odd = counted - blocks * size
 
     def rows(first: int, last: int) -> Any:
