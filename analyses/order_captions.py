@@ -82,10 +82,10 @@ def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[str, st
         f"solved the task and {int((~good).sum())} that failed, by any method; thick: medians. "
         f"Left: log norm of the gradient by its lag from the end. Middle: every log singular value "
         f"of the product of Jacobians over a whole fresh sequence (estimated error of the worst of "
-        f"them, median over networks: {_error(a, at):.1g} nat). Right: rate of the gradient from the end to the first "
-        f"marker, against ln ρ(W). All lengths: median gradient at the first marker "
-        f"{_signed(f['start_median'])} nat at the start, {_signed(f['solved_median'])} in solved, "
-        f"{_signed(f['failed_median'])} in failed networks."
+        f"them, median over networks: {_error(a, at):.1g} nat). Right: rate of the gradient from "
+        f"the end to the first marker, against ln ρ(W). All lengths: median gradient at the first "
+        f"marker {_signed(f['start_median'])} nat at the start, "
+        f"{_signed(f['solved_median'])} in solved and {_signed(f['failed_median'])} in failed ones."
     )
     alt = (
         "Rows are starts. Left, log gradient norms fall with the lag at the start and in most "

@@ -43,6 +43,10 @@ FUNCTIONS = {
         True,
     ),
     "reach": (lambda p, s, x: jnp.nan_to_num(rnnjac.reach(CELL.step, p, s, x, top=2)), False),
+    "singular_vectors": (
+        lambda p, s, x: rnnjac.singular_vectors(CELL.step, p, s, x, top=2).log_singular_values,
+        False,
+    ),
     "graded_product": (
         lambda p, s, x: rnnjac.graded_product(
             rnnjac.jacobians(CELL.step, p, s, x)

@@ -1,0 +1,89 @@
+"""How seldom a frame is factorised: fewer times where little is lost, again where much is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnnjac
+from rnnjac.dynamics import bind
+from rnnjac.interval import Factorisation, as_needed, every_step
+from tests.tolerances import promised_log_sigma
+
+
+def linear(params, state, factor):
+    return factor * state
+
+
+def counting(loss_of, limit):
+    """A frame of one number; the carry counts factorisations, pushes and what is left of it."""
+
+    def begin(carry):
+        return carry[2], jnp.zeros_like(carry[2])
+
+    def push(system, frame, x):
+        return frame[0] * x, jnp.maximum(frame[1], loss_of(x))
+
+    def end(carry, frame):
+        return (carry[0] + 1, carry[1] + jnp.log(jnp.abs(frame[0])), jnp.ones_like(frame[0])), (
+            frame[1]
+        )
+
+    return Factorisation(begin, push, end, limit)
+
+
+def run(rule, factors):
+    system = bind(linear, None, jnp.ones(()), factors, None)
+    start = jnp.zeros((), jnp.int32), jnp.zeros(()), jnp.ones(())
+    one = jnp.ones((), jnp.int32)
+    carry, interval = as_needed(rule, system, start, one, factors, len(factors))
+    plain = every_step(rule, system, start, factors, len(factors))
+    return int(carry[0]), float(carry[1]), int(plain[0]), float(plain[1]), int(interval)
+
+
+def test_a_frame_that_loses_nothing_is_factorised_ever_less(dtype):
+    factors = jnp.linspace(0.5, 2.0, 90)
+    few, found, all_steps, expected, interval = run(counting(lambda x: x * 0, 1e-3), factors)
+    assert all_steps == 90
+    # intervals of 1, 2, ..., 8, then 8 at a time, and what is left
+    assert (few, interval) == (8 + 6 + 1, 8)
+    np.testing.assert_allclose(found, expected, rtol=90 * float(jnp.finfo(dtype).eps))
+
+
+def test_what_lost_too_much_is_done_again(dtype):
+    """One step in the middle may share its interval with no other."""
+    factors = jnp.ones(40).at[20].set(3.0)
+    limit = float(jnp.finfo(dtype).eps) * 100
+    rule = counting(lambda x: jnp.where(x == 3.0, 1e6, 0.0), limit)
+    _, found, _, expected, _ = run(rule, factors)
+    assert found == pytest.approx(expected)
+    rejected = counting(lambda x: jnp.full_like(x, jnp.nan), limit)
+    assert run(rejected, factors)[0] == 40
+
+
+def test_spectrum_is_that_of_a_factorisation_at_every_step(dtype):
+    draw = np.random.default_rng(0)
+    weights = jnp.asarray(1.5 * draw.normal(size=(12, 12)) / np.sqrt(12), dtype)
+    start = jnp.asarray(np.tanh(draw.normal(size=12)), dtype)
+    step = lambda w, s, x: jnp.tanh(w @ s)  # noqa: E731
+    factors = rnnjac.jacobians(step, weights, start, length=300)
+    expected = rnnjac.graded_product(factors).log_singular_values()
+    found = rnnjac.spectrum(step, weights, start, length=300)
+    difference = jnp.abs(found.log_singular_values - expected)
+    assert difference.max() <= promised_log_sigma(dtype, 300)
+    # under vmap every step is factorised
+    mapped = jax.vmap(lambda s: rnnjac.spectrum(step, weights, s, length=300))(start[None])
+    difference = jnp.abs(mapped.log_singular_values[0] - found.log_singular_values)
+    assert (difference <= mapped.error[0] + found.error).all()
+
+
+def test_stops_at_a_common_distance_or_none_give_the_same(dtype):
+    weights = jnp.asarray(np.random.default_rng(1).normal(size=(5, 5)) / 2, dtype)
+    start = jnp.full(5, 0.1, dtype)
+    step = lambda w, s, x: jnp.tanh(w @ s)  # noqa: E731
+    apart = rnnjac.spectrum(step, weights, start, length=60, at=[0, 20, 60, 40, 20])
+    prime = rnnjac.spectrum(step, weights, start, length=60, at=[20, 40, 59, 60])
+    assert apart.steps.tolist() == [0, 20, 60, 40, 20]
+    for here, there in ((1, 0), (3, 1), (2, 3), (4, 0)):
+        difference = apart.log_singular_values[here] - prime.log_singular_values[there]
+        assert (jnp.abs(difference) <= apart.error[here] + prime.error[there]).all()
