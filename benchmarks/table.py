@@ -92,7 +92,10 @@ def _pieces(nets: dict[int, Medians], dtype: str) -> str:
         share.insert(0, s["products only"] / s["rnnjac"])
         share += [1 - sum(share), s["QR only"] / s["rnnjac"]]
         body.append([str(n), *(f"{part:.0%}" for part in share)])
-    title = f"Where rnnjac's time goes, {dtype}: each piece timed alone, as a share of the whole"
+    title = (
+        f"Where rnnjac's time goes, {dtype}: each piece timed alone at every step, as a share of\n"
+        "the whole; where rnnjac factorises less often than that, the rest is negative"
+    )
     return f"{title}\n{columns(header, body)}"
 
 
