@@ -9,11 +9,9 @@ import numpy as np
 import rnnjac
 from benchmarks.peers import Run
 from benchmarks.workloads import Problem
-from rnnjac import graded, rounding
+from rnnjac import graded
 from rnnjac.dynamics import bind
-from rnnjac.interval import Factorisation, as_needed
 from rnnjac.jacobian import push_forward
-from rnnjac.spectrum import LOST
 
 
 def products(problem: Problem) -> Run:
@@ -64,31 +62,19 @@ def exact(problem: Problem) -> Run:
 
 
 def exact_without_error(problem: Problem) -> Run:
-    """The same spectrum, factorised as seldom, without the error estimate."""
-
-    def begin(carry):
-        flat, product = carry
-        return flat, product.left, rounding.no_noise(product.left)
-
-    def push(system, before, x):
-        flat, image, noise = before
-        flat, both = push_forward(system, flat, x, jnp.concatenate([image, noise], axis=1))
-        image, noise = jnp.split(both, [flat.size], axis=1)
-        return flat, image, rounding.add_noise(noise, image)
-
-    def end(carry, pushed):
-        flat, image, noise = pushed
-        product, step = graded.extend(carry[1], image)
-        return (flat, product), rounding.loss(step, noise)
-
-    rule = Factorisation(begin, push, end, LOST)
+    """The same spectrum without the error estimate, from the same pieces of the library."""
 
     @jax.jit
     def logs(params, start):
         system = bind(problem.step, params, start, None, problem.length)
-        carry = start, graded.identity(start.size, start.dtype)
-        one = jnp.ones((), jnp.int32)
-        (_, product), _ = as_needed(rule, system, carry, one, None, problem.length)
+
+        def one(carry, _):
+            flat, product = carry
+            flat, image = push_forward(system, flat, None, product.left)
+            return (flat, graded.extend(product, image)[0]), None
+
+        carry = (start, graded.identity(start.size, start.dtype))
+        (_, product), _ = jax.lax.scan(one, carry, length=problem.length)
         return product.log_singular_values()
 
     params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)

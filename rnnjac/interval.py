@@ -20,6 +20,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from rnnjac.dynamics import System
 
 LONGEST = 8
+# by how much the loss may exceed what is expected of it
 ROOM = 4.0
 
 

@@ -21,7 +21,6 @@ from rnnjac.graded import Elimination, GradedProduct
 # The true error lies within this factor of the first-order estimate (tests/test_truth.py).
 SAFETY = 4.0
 TILT_LIMIT = 1e30
-PROBES = 4
 
 
 class Rounding(NamedTuple):
@@ -47,22 +46,19 @@ def after_step(
     step: Elimination,
     shorter: GradedProduct,
     longer: GradedProduct,
-    noise: jax.Array,
 ) -> Rounding:
-    """Rounding after the elimination that made the product longer; ``noise`` of `add_noise`."""
+    """Rounding after the elimination that made the product longer by a factor."""
     lost = jnp.isneginf(step.log_scale)
     pivots = jnp.abs(jnp.diagonal(step.packed))
     pivots = jnp.where(pivots == 0, 1, pivots)
-    error = _row_errors(noise)[step.rows] / pivots
-    rounded = step.image[step.rows] != 0
-    moved = _in_graded_coordinates(step, pivots, jnp.where(rounded, error[:, None], 0), before.tilt)
+    moved = _in_graded_coordinates(step, pivots, before.tilt)
     moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     moved = moved * _damping(jnp.log(pivots), size)
     upper = jnp.max(jnp.square(jnp.triu(moved)), axis=1).astype(pivots.dtype)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
     added = jax.lax.cond(
-        jnp.any(lost), lambda: _of_lost(lost, was_alive, rounded, upper), lambda: upper
+        jnp.any(lost), lambda: _of_lost(lost, was_alive, step, upper), lambda: upper
     )
     # A pivot that may be all rounding could as well be zero: no finite error covers that.
     certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
@@ -72,27 +68,23 @@ def after_step(
     return Rounding(variance, drift, jnp.clip(jnp.tril(moved, -1), -TILT_LIMIT, TILT_LIMIT))
 
 
-def loss(step: Elimination, noise: jax.Array) -> jax.Array:
-    """Largest error of a log |r_ii| in units of eps; NaN behind a pivot that is exactly zero."""
-    return jnp.max(_row_errors(noise)[step.rows] / jnp.abs(jnp.diagonal(step.packed)))
-
-
-def _in_graded_coordinates(
-    step: Elimination, pivots: jax.Array, error: jax.Array, tilt: jax.Array
-) -> jax.Array:
+def _in_graded_coordinates(step: Elimination, pivots: jax.Array, tilt: jax.Array) -> jax.Array:
     """D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
 
-    ``error`` is the size of D^-1 L'^-1 dY. Without the pivots D all entries are of moderate size,
-    so single precision is enough, and twice as fast.
+    Without the pivots D all entries are of moderate size, so single precision is enough, and twice
+    as fast. dY is random, of the size of each row of Y, but exact zeros carry no rounding: rows
+    shrunk by saturated units have errors as small, and L has entries up to 1, so that a row of
+    |J| |L| is as large as the largest entry of that row of Y. L' is well-conditioned.
     """
-    n = pivots.size
+    image = step.image[step.rows]
+    error = jnp.max(jnp.abs(image), axis=1) / pivots
+    error = jnp.where(image == 0, 0, jnp.clip(error, 0, TILT_LIMIT)[:, None]).astype(tilt.dtype)
+    draw = jnp.asarray(np.random.default_rng(0).normal(size=image.shape), tilt.dtype)
     lost = jnp.diag(jnp.diagonal(step.packed) == 0)
     unit = jnp.triu(jnp.where(lost, 1, step.packed / pivots[:, None]))
     unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
-    draw = jnp.asarray(np.random.default_rng(0).normal(size=(n, n)), tilt.dtype)
-    error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
-    image = draw * error + unit @ tilt[step.order][:, step.order]
-    moved = triangular_solve(unit, image, left_side=False, lower=False)
+    changed = draw * error + unit @ tilt[step.order][:, step.order]
+    moved = triangular_solve(unit, changed, left_side=False, lower=False)
     return jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
 
 
@@ -103,16 +95,12 @@ def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
     return jnp.exp(jnp.minimum(into_right, jnp.log(TILT_LIMIT)).astype(jnp.float32))
 
 
-def _row_errors(noise: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.mean(noise * noise, axis=1))
-
-
 def _of_lost(
-    lost: jax.Array, was_alive: jax.Array, rounded: jax.Array, added: jax.Array
+    lost: jax.Array, was_alive: jax.Array, step: Elimination, added: jax.Array
 ) -> jax.Array:
     """A pivot that came out as zero is certain only if nothing was rounded in its row."""
-    touched = jnp.any(jnp.triu(rounded) & was_alive[None, :], axis=1)
-    return jnp.where(lost, jnp.where(was_alive & touched, jnp.inf, 0), added)
+    rounded = jnp.triu(step.image[step.rows] != 0) & was_alive[None, :]
+    return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=1), jnp.inf, 0), added)
 
 
 def total(rounding: Rounding) -> jax.Array:
@@ -138,24 +126,6 @@ def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     above = _descending(values + error) - values
     error = jnp.maximum(error, jnp.maximum(below, above))
     return jnp.where(lost, jnp.where(unsure, jnp.inf, 0), error)
-
-
-def no_noise(image: jax.Array) -> jax.Array:
-    """Samples (n, PROBES) of the error of an (n, n) image that is exact."""
-    return jnp.zeros((image.shape[0], PROBES), image.dtype)
-
-
-def add_noise(noise: jax.Array, image: jax.Array) -> jax.Array:
-    """Random samples (n, PROBES) of the errors of an image's rows, in units of eps.
-
-    ``noise`` is what earlier steps left, pushed along with the image. Rows shrunk by saturated
-    units have errors as small; L has entries up to 1, so that a row of |J| |L| is as large as the
-    largest entry of that row of Y. The errors of two steps are independent, so the samples change
-    places.
-    """
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], noise.shape)
-    size = jnp.max(jnp.abs(image), axis=1)
-    return jnp.roll(noise, 1, axis=1) + size[:, None] * jnp.asarray(signs, noise.dtype)
 
 
 def _descending(x: jax.Array) -> jax.Array:

@@ -10,11 +10,7 @@ import numpy as np
 from rnnjac import _checks, graded, jacobi, rounding
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind
-from rnnjac.interval import Factorisation, as_needed
 from rnnjac.jacobian import push_forward
-
-# Absolute error that a longer interval between factorisations may add to a log.
-LOST = 1e-12
 
 
 class Spectrum(NamedTuple):
@@ -38,39 +34,8 @@ class Spectrum(NamedTuple):
 
 
 class _Chain(NamedTuple):
-    """The state at the end of a product, the product, and what rounding has done to it."""
-
-    flat: jax.Array
     product: graded.GradedProduct
     rounding: rounding.Rounding
-
-
-class _Pushed(NamedTuple):
-    """A state, the product's left factor pushed to it, and samples of the rounding on the way."""
-
-    flat: jax.Array
-    image: jax.Array
-    noise: jax.Array
-
-
-def _begin(chain: _Chain) -> _Pushed:
-    return _Pushed(chain.flat, chain.product.left, rounding.no_noise(chain.product.left))
-
-
-def _push(system: System, before: _Pushed, x: Any) -> _Pushed:
-    both = jnp.concatenate([before.image, before.noise], axis=1)
-    flat, both = push_forward(system, before.flat, x, both)
-    image, noise = jnp.split(both, [before.flat.size], axis=1)
-    return _Pushed(flat, image, rounding.add_noise(noise, image))
-
-
-def _eliminate(chain: _Chain, pushed: _Pushed) -> tuple[_Chain, jax.Array]:
-    product, step = graded.extend(chain.product, pushed.image)
-    error = rounding.after_step(chain.rounding, step, chain.product, product, pushed.noise)
-    return _Chain(pushed.flat, product, error), rounding.loss(step, pushed.noise)
-
-
-_ELIMINATION = Factorisation(_begin, _push, _eliminate, LOST)
 
 
 def spectrum(
@@ -145,27 +110,25 @@ def _spectrum(step, params, state, inputs, length, at) -> Spectrum:
 def _record(system: System, times: np.ndarray) -> _Chain:
     """Products and their rounding at the given times (sorted, distinct), stacked."""
     n, dtype = system.start.size, system.start.dtype
-    chain = _Chain(system.start, graded.identity(n, dtype), rounding.exact(n, dtype))
-    # stops lie a common number of steps apart, and all steps between two of them share one loop
-    apart = int(np.gcd.reduce(times)) or 1
-    stops = int(times[-1]) // apart
-    records = jax.tree.map(lambda a: jnp.broadcast_to(a, (len(times), *a.shape)), chain)
-    # the row of `records` that each stop writes; one past the end writes nothing
-    slot = np.full(stops, len(times), np.int32)
-    slot[times[times > 0] // apart - 1] = np.flatnonzero(times > 0)
+    empty = _Chain(graded.identity(n, dtype), rounding.exact(n, dtype))
+    records = jax.tree.map(lambda a: jnp.broadcast_to(a, (len(times), *a.shape)), empty)
+    # The row of `records` that each step writes; one past the end writes nothing.
+    slot = np.full(system.length, len(times), np.int32)
+    inside = times > 0
+    slot[times[inside] - 1] = np.flatnonzero(inside)
 
     def one(carry: tuple, at: tuple) -> tuple[tuple, None]:
-        chain, interval, records = carry
-        xs, slot = at
-        chain, interval = as_needed(_ELIMINATION, system, chain, interval, xs, apart)
+        flat, chain, records = carry
+        x, slot = at
+        flat, image = push_forward(system, flat, x, chain.product.left)
+        product, step = graded.extend(chain.product, image)
+        error = rounding.after_step(chain.rounding, step, chain.product, product)
+        chain = _Chain(product, error)
         records = jax.tree.map(lambda r, a: r.at[slot].set(a, mode="drop"), records, chain)
-        return (chain, interval, records), None
+        return (flat, chain, records), None
 
-    xs = jax.tree.map(
-        lambda a: a[: stops * apart].reshape(stops, apart, *a.shape[1:]), system.inputs
-    )
-    start = (chain, jnp.ones((), jnp.int32), records)
-    (_, _, records), _ = jax.lax.scan(one, start, (xs, jnp.asarray(slot)))
+    start = (system.start, empty, records)
+    (_, _, records), _ = jax.lax.scan(one, start, (system.inputs, jnp.asarray(slot)))
     return records
 
 
