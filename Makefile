@@ -93,10 +93,12 @@ build/$(PRESET)/cliff.npz: $(addprefix analyses/cliff_,surface.py folds.py figur
   analyses/reference_checks.py
 build/figures/$(PRESET)/.cliff.drawn: analyses/cliff_figures.py
 build/$(PRESET)/temporal_order.npz: \
-  $(addprefix analyses/order_,networks.py training.py measure.py verdicts.py captions.py)
+  $(addprefix analyses/order_,networks.py training.py measure.py verdicts.py captions.py) \
+  analyses/resume.py
 build/figures/$(PRESET)/.temporal_order.drawn: \
   $(addprefix analyses/order_,figures.py panels.py captions.py)
-build/$(PRESET)/char_text.npz: $(addprefix analyses/char_,data.py training.py measure.py figures.py)
+build/$(PRESET)/char_text.npz: analyses/resume.py \
+  $(addprefix analyses/char_,data.py training.py measure.py figures.py)
 build/figures/$(PRESET)/.char_text.drawn: analyses/char_figures.py
 build/$(PRESET)/flossing_effect.npz: analyses/reference_checks.py \
   $(addprefix analyses/flossing_,networks.py training.py verdict.py figures.py)

@@ -1,6 +1,5 @@
 """Networks that predict the character one or several steps ahead, trained by gradient descent."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import optax
 
 import rnnjac
+from analyses import resume
 from rnnjac import cells, clipping, initializers, regularizers, training
 
 # The published threshold and step sizes are for a loss summed over 200 steps; here it is the mean.
@@ -150,30 +150,19 @@ def train(
     descent = optax.sgd(rate)
     clip = clipping.clip_at_threshold(THRESHOLD)
 
-    def run() -> training.Training:
-        return training.train(
-            gradients(method, cell),
-            begin(cell, size, recipe.hidden),
-            sampler(rows, size, recipe.length, ahead, recipe.batch),
-            optax.chain(clip, descent) if method.clips else descent,
-            key=key,
-            seeds=recipe.seeds,
-            updates=recipe.updates,
-            every=recipe.every,
-            measure=_snapshot,
-            checkpoint=checkpoint,
-            progress=checkpoint is not None,
-        )
-
-    try:
-        return run()
-    except ValueError as problem:
-        if checkpoint is None or not str(problem).startswith("checkpoint:"):
-            raise
-        # the code or the settings have changed since: its numbers are of no use any more
-        print(f"{problem}\nstarting again", file=sys.stderr)
-        checkpoint.unlink()
-        return run()
+    return resume.train(
+        gradients(method, cell),
+        begin(cell, size, recipe.hidden),
+        sampler(rows, size, recipe.length, ahead, recipe.batch),
+        optax.chain(clip, descent) if method.clips else descent,
+        key=key,
+        seeds=recipe.seeds,
+        updates=recipe.updates,
+        every=recipe.every,
+        measure=_snapshot,
+        checkpoint=checkpoint,
+        progress=checkpoint is not None,
+    )
 
 
 def _snapshot(params: Any, key: jax.Array) -> dict[str, jax.Array]:

@@ -1,6 +1,5 @@
 """Training on the temporal order task: plain gradient descent, clipped, and clipped with Ω."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 import optax
 
 from analyses import order_networks as networks
+from analyses import resume
 from rnnjac import clipping, regularizers, training
 
 PLAIN, CLIPPED, OMEGA = range(3)
@@ -69,30 +69,19 @@ def train(
         activation=start.activation,
     )
 
-    def run() -> training.Training:
-        return training.train(
-            value_and_grad,
-            lambda k: networks.begin(start, recipe.hidden, k),
-            lambda k: networks.batch(k, case.length, recipe.batch),
-            optimizer(case.method, recipe),
-            key=key,
-            seeds=seeds,
-            updates=case.updates,
-            every=case.every,
-            measure=networks.watch(cell, case.length, tested, watched),
-            solved=lambda seen: seen["error"] < networks.SOLVED,
-            checkpoint=checkpoint,
-        )
-
-    try:
-        return run()
-    except ValueError as problem:
-        if checkpoint is None or not str(problem).startswith("checkpoint:"):
-            raise
-        # the code or the settings have changed since: its numbers are of no use any more
-        print(f"{problem}\nstarting again", file=sys.stderr)
-        checkpoint.unlink()
-        return run()
+    return resume.train(
+        value_and_grad,
+        lambda k: networks.begin(start, recipe.hidden, k),
+        lambda k: networks.batch(k, case.length, recipe.batch),
+        optimizer(case.method, recipe),
+        key=key,
+        seeds=seeds,
+        updates=case.updates,
+        every=case.every,
+        measure=networks.watch(cell, case.length, tested, watched),
+        solved=lambda seen: seen["error"] < networks.SOLVED,
+        checkpoint=checkpoint,
+    )
 
 
 def starts(name: str, recipe: Recipe, key: jax.Array, seeds: int) -> Any:
