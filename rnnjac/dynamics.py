@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 
 from rnnjac import _checks
@@ -27,6 +28,25 @@ class System(NamedTuple):
     inputs: Any
     length: int
     unravel: Callable[[jax.Array], Any]
+
+    def opened(self) -> tuple[Any, Callable[[Any], "System"]]:
+        """Every value that the system computes with, and the system as a function of them.
+
+        What the user's step closes over may be traced, and is among them: custom rules of
+        differentiation and batching do not see what a function closes over.
+        """
+        row = jax.tree.map(
+            lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), self.inputs
+        )
+        traced = jax.make_jaxpr(self.advance)(self.params, self.start, row)
+
+        def system(values: Any) -> System:
+            params, start, inputs, enclosed = values
+            run = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, enclosed))
+            advance = lambda *arguments: run(*jax.tree.leaves(arguments))[0]  # noqa: E731
+            return self._replace(advance=advance, params=params, start=start, inputs=inputs)
+
+        return (self.params, self.start, self.inputs, traced.consts), system
 
 
 def bind(step: Step, params: Any, state: Any, inputs: Any, length: int | None) -> System:

@@ -55,18 +55,19 @@ def log_volumes(frame: jax.Array) -> jax.Array:
 def in_place(packed: jax.Array, rows: jax.Array) -> jax.Array:
     """Factor L' of LAPACK's packed LU of an (n, k) matrix with its rows back in their places.
 
-    ``rows[i]`` is the original place of row i. Gathered by the inverse order in one pass.
+    Both are transposed, (k, n), as LAPACK stores them. ``rows[i]`` is the original place of row i.
+    Gathered by the inverse order in one pass.
     """
-    n, k = packed.shape
+    k, n = packed.shape
     count = jnp.arange(n, dtype=rows.dtype)
     sure = {"mode": "promise_in_bounds", "unique_indices": True}
     inverse = jnp.zeros_like(rows).at[rows].set(count, **sure)
-    column, row = count[None, :k], inverse[:, None]
-    moved = packed.at[inverse].get(**sure)
+    column, row = count[:k, None], inverse[None, :]
+    moved = packed.at[:, inverse].get(**sure)
     return jnp.where(column < row, moved, (column == row).astype(packed.dtype))
 
 
 def _factor(image: jax.Array) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
     packed, _, rows = jax.lax.linalg.lu(image)
-    lower = in_place(packed, rows)
+    lower = in_place(packed.T, rows).T
     return lower, jnp.log(jnp.abs(jnp.diagonal(packed))), (packed, rows)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from rnnjac import _checks, frame, jacobi
 from rnnjac._compiled import compiled
+from rnnjac._turns import in_turns
 from rnnjac.jacobi import graded_exponential
 
 # A pivot this many times smaller than what stands to its right calls for another column order.
@@ -49,7 +50,8 @@ class GradedProduct(NamedTuple):
 class Elimination(NamedTuple):
     """LU with partial pivoting of an image whose columns carry the log scales d.
 
-    ``lower`` is L' with its rows put back in place, ``graded`` the triangle R~ with
+    All matrices are transposed: LAPACK stores a matrix column by column, and no pass over one is
+    lost to copying it. ``lower`` is L' with its rows put back in place, ``graded`` R~ with
     ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign, ``log_scale`` is
     d_i + log |r_ii|, ``order`` the columns in the order of elimination, ``image`` so ordered,
     ``packed`` and ``rows`` LAPACK's factors and row order, and ``steep`` whether a pivot is too
@@ -78,9 +80,11 @@ def extend(product: GradedProduct, image: jax.Array) -> tuple[GradedProduct, Eli
     Elimination is insensitive to row scaling, so that rows made tiny by saturated units keep their
     digits, and costs a fraction of a QR.
     """
-    step = _eliminate_sorted(image, product.log_scale, jnp.max(jnp.abs(product.right), axis=1))
-    right = step.graded @ product.right[step.order]
-    return GradedProduct(step.lower, step.log_scale, right), step
+    weight = jnp.max(jnp.abs(product.right), axis=1)
+    sorted_step = in_turns(_eliminate_sorted, product.log_scale.size)
+    step = sorted_step(image.T, product.log_scale, weight)
+    right = step.graded.T @ product.right[step.order]
+    return GradedProduct(step.lower.T, step.log_scale, right), step
 
 
 def orthogonal_left(product: GradedProduct) -> GradedProduct:
@@ -90,8 +94,8 @@ def orthogonal_left(product: GradedProduct) -> GradedProduct:
     R diag(e^d) = diag(e^d') R~ where d' = d + log |r_ii|, and R~ moves into U.
     """
     left, triangle = jnp.linalg.qr(product.left)
-    graded, scale = grade(triangle, product.log_scale)
-    return GradedProduct(left, scale, graded @ product.right)
+    graded, scale = grade(triangle.T, product.log_scale)
+    return GradedProduct(left, scale, graded.T @ product.right)
 
 
 def by_scale(product: GradedProduct) -> tuple[GradedProduct, jax.Array]:
@@ -101,7 +105,7 @@ def by_scale(product: GradedProduct) -> tuple[GradedProduct, jax.Array]:
     return GradedProduct(left[:, order], scale[order], right[order]), order
 
 
-def _eliminate_sorted(image: jax.Array, log_scale: jax.Array, weight: jax.Array) -> Elimination:
+def _eliminate_sorted(columns: jax.Array, log_scale: jax.Array, weight: jax.Array) -> Elimination:
     """Elimination in descending order of graded column norms, re-sorted where that is not enough.
 
     Column j brings the term image_j e^(d_j) u_j to the product; ``weight`` is the size of u_j.
@@ -110,10 +114,10 @@ def _eliminate_sorted(image: jax.Array, log_scale: jax.Array, weight: jax.Array)
     neighbours; those neighbours must go first, or exact rank would be lost and U become
     ill-conditioned. Each pass mends the first such place, so n passes are enough.
     """
-    n = image.shape[0]
+    n = columns.shape[0]
 
     def attempt(order: jax.Array) -> Elimination:
-        step = _eliminate(image[:, order], log_scale[order], weight[order])
+        step = _eliminate(columns[order], log_scale[order], weight[order])
         return step._replace(order=order)
 
     def unfinished(carry: tuple[jax.Array, Elimination]) -> jax.Array:
@@ -122,51 +126,54 @@ def _eliminate_sorted(image: jax.Array, log_scale: jax.Array, weight: jax.Array)
 
     def resort(carry: tuple[jax.Array, Elimination]) -> tuple[jax.Array, Elimination]:
         passes, step = carry
-        steep = jnp.any(_steep(step, log_scale[step.order], weight[step.order]), axis=1)
+        steep = _steep(step, log_scale[step.order], weight[step.order])
         done = jnp.arange(n) < jnp.argmax(steep)
-        left_over = jnp.where(done[:, None], 0, jnp.abs(jnp.triu(step.packed)))
-        key = jnp.log(jnp.max(left_over, axis=0) * weight[step.order]) + log_scale[step.order]
+        left_over = jnp.where(done[None, :], 0, jnp.abs(jnp.tril(step.packed)))
+        key = jnp.log(jnp.max(left_over, axis=1) * weight[step.order]) + log_scale[step.order]
         return passes + 1, attempt(step.order[jnp.argsort(-jnp.where(done, jnp.inf, key))])
 
-    key = jnp.log(jnp.max(jnp.abs(image), axis=0) * weight) + log_scale
+    key = jnp.log(jnp.max(jnp.abs(columns), axis=1) * weight) + log_scale
     first = attempt(jnp.argsort(-key))
     return jax.lax.while_loop(unfinished, resort, (jnp.zeros((), jnp.int32), first))[1]
 
 
-def _eliminate(image: jax.Array, scale: jax.Array, weight: jax.Array) -> Elimination:
+def _eliminate(columns: jax.Array, scale: jax.Array, weight: jax.Array) -> Elimination:
     """Elimination of the columns in the order in which they stand."""
-    packed, _, rows = jax.lax.linalg.lu(image)
+    packed, _, rows = jax.lax.linalg.lu(columns.T)
+    packed = packed.T
     lower = frame.in_place(packed, rows)
     graded, new_scale = grade(packed, scale)
-    order = jnp.arange(scale.size)
-    step = Elimination(lower, graded, new_scale, order, image, packed, rows, jnp.zeros((), bool))
+    order, no = jnp.arange(scale.size), jnp.zeros((), bool)
+    step = Elimination(lower, graded, new_scale, order, columns, packed, rows, no)
     return step._replace(steep=jnp.any(_steep(step, scale, weight)))
 
 
 def _steep(step: Elimination, scale: jax.Array, weight: jax.Array) -> jax.Array:
-    """Where something to the right of a pivot is too large for it.
+    """Pivots that something to their right is too large for.
 
     Behind a zero pivot, nothing of a column that is still alive may be left over.
     """
-    too_large = jnp.abs(step.graded) * weight[None, :] > TAIL_LIMIT * weight[:, None]
-    left_over = (step.packed != 0) & ~jnp.isneginf(scale)[None, :]
-    lost = jnp.isneginf(step.log_scale)[:, None]
-    return jnp.triu(jnp.where(lost, left_over, too_large), 1)
+    left_over = (step.packed != 0) & ~jnp.isneginf(scale)[:, None]
+    lost = jnp.isneginf(step.log_scale)[None, :]
+    graded = jnp.abs(step.graded) * weight[:, None]
+    tail = jnp.tril(jnp.where(lost, jnp.where(left_over, jnp.inf, 0), graded), -1)
+    return jnp.max(tail, axis=0) > TAIL_LIMIT * weight
 
 
 def grade(triangle: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """R~ and d' such that R diag(e^d) = diag(e^d') R~, with |R~_ii| = 1; the triangle is upper.
+    """R~ and d' such that R diag(e^d) = diag(e^d') R~, with |R~_ii| = 1; R and R~ transposed.
 
-    The row of a lost direction is a unit vector. It is the *rounded* d' that enters the exponent,
-    so its rounding (eps |d|, large for a long chain) is made up for in R~ and never adds up.
+    What stands above the diagonal of R^T is not read. A lost direction's column is a unit vector.
+    It is the *rounded* d' that enters the exponent, so its rounding (eps |d|, large for a long
+    chain) is made up for in R~ and never adds up.
     """
     new_scale = scale + jnp.log(jnp.abs(jnp.diagonal(triangle)))
-    size = jnp.max(jnp.abs(jnp.triu(triangle)), axis=0)
+    size = jnp.max(jnp.abs(jnp.tril(triangle)), axis=1)
     size = jnp.where(size == 0, 1, size)
-    exponential = graded_exponential(scale, new_scale, jnp.log(size)[None, :])
-    graded = triangle / size[None, :] * exponential
+    exponential = graded_exponential(scale, new_scale, jnp.log(size)[None, :]).T
+    graded = triangle / size[:, None] * exponential
     eye = jnp.eye(scale.size, dtype=triangle.dtype)
-    return jnp.where(jnp.isneginf(new_scale)[:, None], eye, graded), new_scale
+    return jnp.where(jnp.isneginf(new_scale)[None, :], eye, graded), new_scale
 
 
 @compiled()

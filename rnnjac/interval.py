@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from rnnjac._turns import in_turns
 from rnnjac.dynamics import System
 
 LONGEST = 8
@@ -53,40 +53,25 @@ def as_needed(
     """The carry after ``length`` steps, its frame factorised no more than it needs.
 
     ``interval`` is tried first, and comes back as it was at the end. Where none above 1 can
-    qualify, under `jax.vmap` (where all would wait for the slowest) and for derivatives this is
-    `every_step`.
+    qualify, for derivatives and in batches that are not run one by one (where all would wait for
+    the slowest) this is `every_step`.
     """
     if rule.limit < ROOM * jnp.finfo(system.start.dtype).eps or length < 2:
         return every_step(rule, system, carry, inputs, length), interval
-    first = jax.tree.map(lambda a: a[0], inputs)
-    # what the user's step closes over may be traced; custom rules need it among the arguments
-    traced = jax.make_jaxpr(system.advance)(system.params, system.start, first)
+    values, opened = system.opened()
 
-    def bound(params: Any, enclosed: list) -> System:
-        advance = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, enclosed))
-        return system._replace(
-            advance=lambda *arguments: advance(*jax.tree.leaves(arguments))[0], params=params
-        )
+    def plain(values, carry, interval, inputs) -> tuple[Any, jax.Array]:
+        return every_step(rule, opened(values), carry, inputs, length), interval
 
-    def plain(params, enclosed, carry, interval, inputs) -> tuple[Any, jax.Array]:
-        return every_step(rule, bound(params, enclosed), carry, inputs, length), interval
-
-    @jax.custom_batching.custom_vmap
-    def adaptive(params, enclosed, carry, interval, inputs) -> tuple[Any, jax.Array]:
-        return _adaptive(rule, bound(params, enclosed), carry, interval, inputs, length)
-
-    @adaptive.def_vmap
-    def batched(size: int, mapped: list, *arguments: Any) -> tuple[Any, Any]:
-        axes = jax.tree.map(lambda is_mapped: 0 if is_mapped else None, tuple(mapped))
-        out = jax.vmap(plain, in_axes=axes, out_axes=0, axis_size=size)(*arguments)
-        return out, jax.tree.map(lambda _: True, out)
+    def adaptive(values, carry, interval, inputs) -> tuple[Any, jax.Array]:
+        return _adaptive(rule, opened(values), carry, interval, inputs, length)
 
     @jax.custom_jvp
     def differentiable(*arguments: Any) -> tuple[Any, jax.Array]:
-        return adaptive(*arguments)
+        return in_turns(adaptive, system.start.size, batched=plain)(*arguments)
 
     differentiable.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
-    return differentiable(system.params, traced.consts, carry, interval, inputs)
+    return differentiable(values, carry, interval, inputs)
 
 
 def _adaptive(

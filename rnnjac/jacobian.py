@@ -9,14 +9,18 @@ from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind, flat_trajectory
 
 
-def push_forward(system: System, flat: jax.Array, x: Any, frame: jax.Array):
-    """Next state and J @ frame for an (n, k) frame of tangent vectors; J itself is never formed."""
+def push_forward(system: System, flat: jax.Array, x: Any, vectors: jax.Array):
+    """Next state and J v of each tangent vector v, a row of (k, n); J itself is never formed.
+
+    A vector to a row: that is the order in which LAPACK wants the columns of a frame, so that none
+    of the factorisations that follow has to copy it.
+    """
 
     def along(tangent: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.jvp(lambda s: system.advance(system.params, s, x), (flat,), (tangent,))
 
     # what does not depend on the tangent is computed once
-    return jax.vmap(along, in_axes=1, out_axes=(None, 1))(frame)
+    return jax.vmap(along, out_axes=(None, 0))(vectors)
 
 
 @compiled("step", "length")

@@ -153,7 +153,7 @@ def _forward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
     def one(carry: tuple, at: tuple) -> tuple[tuple, None]:
         frame, core = carry
         flat, x = at
-        image = push_forward(system, flat, x, frame)[1]
+        image = push_forward(system, flat, x, frame.T)[1].T
         return _split(image, core), None
 
     start = (frame, graded.identity(frame.shape[1], frame.dtype))

@@ -103,14 +103,14 @@ def lyapunov_exponents(
         flow = before._replace(logs=zero)
         flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, size)
         flow = flow._replace(logs=before.logs + flow.logs)
-        return (flow, interval), flow.logs + frame.log_volumes(flow.vectors)
+        return (flow, interval), flow.logs + frame.log_volumes(flow.vectors.T)
 
     zero = jnp.zeros(k, dtype)
-    flow = _Flow(system.start, frame.generic(n, k, dtype), zero)
+    flow = _Flow(system.start, frame.generic(n, k, dtype).T, zero)
     flow = every_step(_ELIMINATION, system, flow, rows(0, warmup), warmup)._replace(logs=zero)
-    origin = frame.log_volumes(flow.vectors)
+    origin = frame.log_volumes(flow.vectors.T)
     flow = every_step(_ELIMINATION, system, flow, rows(warmup, warmup + odd), odd)
-    uneven = flow.logs + frame.log_volumes(flow.vectors) - origin
+    uneven = flow.logs + frame.log_volumes(flow.vectors.T) - origin
     xs = jax.tree.map(
         lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
     )
@@ -120,7 +120,7 @@ def lyapunov_exponents(
 
 
 class _Flow(NamedTuple):
-    """A state, the (n, k) frame at it, and the logs (k,) by which the frame has grown so far."""
+    """A state, the frame at it, a vector to a row (k, n), and the logs (k,) of its growth."""
 
     flat: jax.Array
     vectors: jax.Array
@@ -141,8 +141,8 @@ def _push(system: System, frame: _Pushed, x: Any) -> _Pushed:
 
 
 def _eliminate(flow: _Flow, pushed: _Pushed) -> tuple[_Flow, jax.Array]:
-    vectors, grown = frame.eliminate(pushed.vectors)
-    return _Flow(pushed.flat, vectors, flow.logs + grown), pushed.peak * jnp.exp(-jnp.min(grown))
+    lower, grown = frame.eliminate(pushed.vectors.T)
+    return _Flow(pushed.flat, lower.T, flow.logs + grown), pushed.peak * jnp.exp(-jnp.min(grown))
 
 
 _ELIMINATION = Factorisation(

@@ -99,7 +99,7 @@ def reach(
 def _jacobian(system: System, states: jax.Array, t: jax.Array) -> jax.Array:
     x = jax.tree.map(lambda rows: rows[t], system.inputs)
     eye = jnp.eye(system.start.size, dtype=states.dtype)
-    return push_forward(system, states[t], x, eye)[1]
+    return push_forward(system, states[t], x, eye)[1].T
 
 
 def _extend(

@@ -28,7 +28,8 @@ class Rounding(NamedTuple):
 
     ``variance`` is the sum over steps of the squared errors of each d_i (inf once rounding may have
     made a zero pivot, or a zero one nonzero), ``drift`` the signed sum of those that the tilt
-    caused (they add up coherently), ``tilt`` the matrix F, strictly lower.
+    caused (they add up coherently), ``tilt`` the matrix F, strictly lower, transposed as all that
+    an `Elimination` holds.
     """
 
     variance: jax.Array
@@ -55,7 +56,7 @@ def after_step(
     moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     moved = moved * _damping(jnp.log(pivots), size)
-    upper = jnp.max(jnp.square(jnp.triu(moved)), axis=1).astype(pivots.dtype)
+    upper = jnp.max(jnp.square(jnp.tril(moved)), axis=0).astype(pivots.dtype)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
     added = jax.lax.cond(
         jnp.any(lost), lambda: _of_lost(lost, was_alive, step, upper), lambda: upper
@@ -65,47 +66,48 @@ def after_step(
     variance = before.variance[step.order] + jnp.where(certain, added, jnp.inf)
     turned = jnp.diagonal(moved).astype(pivots.dtype)
     drift = jnp.where(lost, 0, before.drift[step.order] + turned)
-    return Rounding(variance, drift, jnp.clip(jnp.tril(moved, -1), -TILT_LIMIT, TILT_LIMIT))
+    return Rounding(variance, drift, jnp.clip(jnp.triu(moved, 1), -TILT_LIMIT, TILT_LIMIT))
 
 
 def _in_graded_coordinates(step: Elimination, pivots: jax.Array, tilt: jax.Array) -> jax.Array:
-    """D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
+    """Transpose of D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
 
     Without the pivots D all entries are of moderate size, so single precision is enough, and twice
     as fast. dY is random, of the size of each row of Y, but exact zeros carry no rounding: rows
     shrunk by saturated units have errors as small, and L has entries up to 1, so that a row of
     |J| |L| is as large as the largest entry of that row of Y. L' is well-conditioned.
     """
-    image = step.image[step.rows]
-    error = jnp.max(jnp.abs(image), axis=1) / pivots
-    error = jnp.where(image == 0, 0, jnp.clip(error, 0, TILT_LIMIT)[:, None]).astype(tilt.dtype)
-    draw = jnp.asarray(np.random.default_rng(0).normal(size=image.shape), tilt.dtype)
+    error = jnp.max(jnp.abs(step.image), axis=0)[step.rows] / pivots
+    error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
+    draw = jnp.asarray(np.random.default_rng(0).normal(size=step.image.shape).T, tilt.dtype)
+    rounded = jnp.where((step.image == 0)[:, step.rows], 0, draw * error[None, :])
     lost = jnp.diag(jnp.diagonal(step.packed) == 0)
-    unit = jnp.triu(jnp.where(lost, 1, step.packed / pivots[:, None]))
+    unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
     unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
-    changed = draw * error + unit @ tilt[step.order][:, step.order]
-    moved = triangular_solve(unit, changed, left_side=False, lower=False)
+    changed = rounded + tilt[step.order][:, step.order] @ unit
+    moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
     return jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
 
 
 def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
-    """From D^-1 X D to X, its upper part times e^(d_j - d_i) on the way into U'."""
-    grown = log_pivots[:, None] - log_pivots[None, :]
-    into_right = grown + jnp.triu(jnp.minimum(0, size[None, :] - size[:, None]))
-    return jnp.exp(jnp.minimum(into_right, jnp.log(TILT_LIMIT)).astype(jnp.float32))
+    """From D^-1 X D to X, its upper part times e^(d_j - d_i) on the way into U'; transposed."""
+    grown = log_pivots[None, :] - log_pivots[:, None]
+    into_right = jnp.tril(jnp.minimum(0, size[:, None] - size[None, :]))
+    limited = jnp.minimum(grown + into_right, jnp.log(TILT_LIMIT).astype(size.dtype))
+    return jnp.exp(limited.astype(jnp.float32))
 
 
 def _of_lost(
     lost: jax.Array, was_alive: jax.Array, step: Elimination, added: jax.Array
 ) -> jax.Array:
     """A pivot that came out as zero is certain only if nothing was rounded in its row."""
-    rounded = jnp.triu(step.image[step.rows] != 0) & was_alive[None, :]
-    return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=1), jnp.inf, 0), added)
+    rounded = jnp.tril(step.image[:, step.rows] != 0) & was_alive[:, None]
+    return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=0), jnp.inf, 0), added)
 
 
 def total(rounding: Rounding) -> jax.Array:
     """Square of the error of each d_i, in units of eps: of all steps, and of the tilt left now."""
-    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=0).astype(rounding.variance.dtype)
+    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=1).astype(rounding.variance.dtype)
     return rounding.variance + rounding.drift**2 + tilted
 
 

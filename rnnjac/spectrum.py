@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnjac import _checks, graded, jacobi, rounding
 from rnnjac._compiled import compiled
+from rnnjac._turns import in_turns
 from rnnjac.dynamics import Step, System, bind
 from rnnjac.jacobian import push_forward
 
@@ -31,11 +32,6 @@ class Spectrum(NamedTuple):
         """Finite-time Lyapunov exponents ``log_singular_values / steps``, per step; 0 at time 0."""
         steps = jnp.maximum(jnp.asarray(self.steps), 1).astype(self.log_singular_values.dtype)
         return self.log_singular_values / steps[..., None]
-
-
-class _Chain(NamedTuple):
-    product: graded.GradedProduct
-    rounding: rounding.Rounding
 
 
 def spectrum(
@@ -99,46 +95,49 @@ def _spectrum(step, params, state, inputs, length, at) -> Spectrum:
     times = (system.length,) if at is None else at
     for time in times:
         _checks.integer("at", time, 0, system.length)
-    chains = _record(system, np.unique(times))
-    logs, error = jax.lax.map(_values, chains)
-    steps = jnp.asarray(times, jnp.int32)
-    place = np.searchsorted(np.unique(times), times)
-    result = Spectrum(logs[place], error[place], steps)
+    sure, place = np.unique(times, return_inverse=True)
+    values, opened = system.opened()
+    along = in_turns(lambda values: _along(opened(values), sure), system.start.size)
+    logs, error = along(values)
+    result = Spectrum(logs[place], error[place], jnp.asarray(times, jnp.int32))
     return jax.tree.map(lambda a: a[0], result) if at is None else result
 
 
-def _record(system: System, times: np.ndarray) -> _Chain:
-    """Products and their rounding at the given times (sorted, distinct), stacked."""
+def _along(system: System, times: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    """Log singular values and their errors, (m, n) each, at m sorted, distinct times."""
     n, dtype = system.start.size, system.start.dtype
-    empty = _Chain(graded.identity(n, dtype), rounding.exact(n, dtype))
-    records = jax.tree.map(lambda a: jnp.broadcast_to(a, (len(times), *a.shape)), empty)
-    # The row of `records` that each step writes; one past the end writes nothing.
-    slot = np.full(system.length, len(times), np.int32)
-    inside = times > 0
-    slot[times[inside] - 1] = np.flatnonzero(inside)
 
-    def one(carry: tuple, at: tuple) -> tuple[tuple, None]:
-        flat, chain, records = carry
-        x, slot = at
-        flat, image = push_forward(system, flat, x, chain.product.left)
-        product, step = graded.extend(chain.product, image)
-        error = rounding.after_step(chain.rounding, step, chain.product, product)
-        chain = _Chain(product, error)
-        records = jax.tree.map(lambda r, a: r.at[slot].set(a, mode="drop"), records, chain)
-        return (flat, chain, records), None
+    def one(j: jax.Array, carry: tuple) -> tuple:
+        flat, turned, error = carry
+        product, x = _turned(turned), jax.tree.map(lambda a: a[j], system.inputs)
+        flat, image = push_forward(system, flat, x, turned.left)
+        longer, step = graded.extend(product, image.T)
+        error = rounding.after_step(error, step, product, longer)
+        return flat, _turned(longer), error
 
-    start = (system.start, empty, records)
-    (_, _, records), _ = jax.lax.scan(one, start, (system.inputs, jnp.asarray(slot)))
-    return records
+    def span(carry: tuple, ends: tuple) -> tuple:
+        if system.length:  # without a step there is no row of inputs to trace
+            carry = jax.lax.fori_loop(*ends, one, carry)
+        _, turned, error = carry
+        return carry, _values(_turned(turned), error)
+
+    carry = (system.start, graded.identity(n, dtype), rounding.exact(n, dtype))
+    starts = np.append(0, times[:-1])
+    return jax.lax.scan(span, carry, (jnp.asarray(starts), jnp.asarray(times)))[1]
 
 
-def _values(chain: _Chain) -> tuple[jax.Array, jax.Array]:
-    """Log singular values of a recorded product and their errors."""
-    product, order = graded.by_scale(chain.product)
+def _turned(product: graded.GradedProduct) -> graded.GradedProduct:
+    """The product with the vectors of L as rows, the way they are pushed along, or back."""
+    return product._replace(left=product.left.T)
+
+
+def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[jax.Array, jax.Array]:
+    """Log singular values of a product and their errors."""
+    product, order = graded.by_scale(product)
     factor = graded.orthogonal_left(product)
     found = jacobi.log_singular_values(factor.log_scale, factor.right)
     n, eps = order.size, jnp.finfo(found.values.dtype).eps
-    variance = rounding.total(chain.rounding)[order][found.order]
+    variance = rounding.total(error)[order][found.order]
     relative = jnp.sqrt(variance) + n**0.5 * found.sensitivity
     representation = jnp.where(jnp.isneginf(found.values), 0, jnp.abs(found.values))
     relative = rounding.SAFETY * eps * relative + 2 * eps * representation + found.residual

@@ -13,7 +13,7 @@ CODE = [p for d in ("rnnjac", "analyses", "benchmarks", "tests") for p in (ROOT 
 
 # A module imports only from lower layers (or from its own package, as cells.lstm from cells._cell).
 LAYERS = (
-    ("_checks", "_compiled", "frame"),
+    ("_checks", "_compiled", "_turns", "frame"),
     ("activations", "clipping", "_checkpoint", "batches"),
     ("bounds",),
     ("initializers",),

@@ -119,10 +119,13 @@ def test_a_second_call_traces_nothing(dtype):
 
 
 @pytest.mark.parametrize("name", ["spectrum", "lyapunov_exponents", "reach", "combine"])
-def test_hot_path_lowers_for_every_platform(name, dtype):
-    function, _ = FUNCTIONS[name]
+@pytest.mark.parametrize("batch", [False, True])
+def test_hot_path_lowers_for_every_platform(name, batch, dtype):
+    function, given = FUNCTIONS[name][0], arguments(0)
+    if batch:
+        function, given = jax.vmap(function), jax.tree.map(lambda leaf: leaf[None], given)
     platforms = ["cpu", "cuda", "rocm", "tpu"]
-    exported = export.export(jax.jit(function), platforms=platforms)(*arguments(0))
+    exported = export.export(jax.jit(function), platforms=platforms)(*given)
     assert set(exported.platforms) == set(platforms)
 
 

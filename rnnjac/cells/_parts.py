@@ -43,6 +43,15 @@ def drive(W_x: jax.Array, b: jax.Array, x: jax.Array | None) -> jax.Array:
     return W_x @ x + b
 
 
+def product(W: jax.Array, h: jax.Array) -> jax.Array:
+    """W h of stacked gates, the vector on the left.
+
+    A batch of tangent vectors is then a matrix of rows, as `jacobian.push_forward` keeps it, and no
+    block of it has to be transposed.
+    """
+    return h @ W.T
+
+
 def blocks(stacked: jax.Array, size: int) -> list[jax.Array]:
     """Blocks of ``size`` rows, in their order."""
     return [stacked[start : start + size] for start in range(0, stacked.shape[0], size)]

@@ -102,11 +102,12 @@ def gru(
         x_r, x_z, x_n = _parts.blocks(_parts.drive(params["W_x"], params["b_x"], x), size)
         W, b = params["W_h"], params["b_h"]
         if reset == "after":  # one product for all gates
-            h_r, h_z, h_n = _parts.blocks(W @ state + b, size)
+            h_r, h_z, h_n = _parts.blocks(_parts.product(W, state) + b, size)
             n = tanh(x_n + sigmoid(x_r + h_r) * h_n)
         else:
-            h_r, h_z = _parts.blocks(W[: 2 * size] @ state + b[: 2 * size], size)
-            n = tanh(x_n + W[2 * size :] @ (sigmoid(x_r + h_r) * state) + b[2 * size :])
+            h_r, h_z = _parts.blocks(_parts.product(W[: 2 * size], state) + b[: 2 * size], size)
+            h_n = _parts.product(W[2 * size :], sigmoid(x_r + h_r) * state)
+            n = tanh(x_n + h_n + b[2 * size :])
         a_z = x_z + h_z
         # sigmoid(-a) is 1 - z without the cancellation
         return sigmoid(-a_z) * n + sigmoid(a_z) * state

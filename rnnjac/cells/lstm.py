@@ -111,7 +111,8 @@ def lstm(
         return params
 
     def step(params, state, x):
-        stacked = _parts.drive(params["W_x"], params["b"], x) + params["W_h"] @ state.h
+        drive = _parts.drive(params["W_x"], params["b"], x)
+        stacked = drive + _parts.product(params["W_h"], state.h)
         a = dict(zip(layout, _parts.blocks(stacked, n), strict=True))
         if peepholes:
             a["f"] = a["f"] + params["p_f"] * state.c

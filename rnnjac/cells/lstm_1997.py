@@ -93,7 +93,7 @@ def lstm_1997(
 
     def step(params, state, x):
         h = jax.lax.stop_gradient(state.h) if truncated else state.h
-        stacked = _parts.drive(params["W_x"], params["b"], x) + params["W_h"] @ h
+        stacked = _parts.drive(params["W_x"], params["b"], x) + _parts.product(params["W_h"], h)
         a_i, a_g, a_o = _parts.blocks(stacked, n)
         # tanh(a/2) rather than 2 sigmoid(a) - 1, which cancels near 0
         c = state.c + sigmoid(a_i) * (2 * tanh(a_g / 2))
