@@ -70,8 +70,8 @@ def exact_without_error(problem: Problem) -> Run:
 
         def one(carry, _):
             flat, product = carry
-            flat, image = push_forward(system, flat, None, product.left)
-            return (flat, graded.extend(product, image)[0]), None
+            flat, image = push_forward(system, flat, None, product.left.T)
+            return (flat, graded.extend(product, image.T)[0]), None
 
         carry = (start, graded.identity(start.size, start.dtype))
         (_, product), _ = jax.lax.scan(one, carry, length=problem.length)
