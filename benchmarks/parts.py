@@ -12,6 +12,7 @@ from benchmarks.workloads import Problem
 from rnnjac import graded
 from rnnjac.dynamics import bind
 from rnnjac.jacobian import push_forward
+from rnnjac.spectrum import transposed
 
 
 def products(problem: Problem) -> Run:
@@ -69,13 +70,13 @@ def exact_without_error(problem: Problem) -> Run:
         system = bind(problem.step, params, start, None, problem.length)
 
         def one(carry, _):
-            flat, product = carry
-            flat, image = push_forward(system, flat, None, product.left.T)
-            return (flat, graded.extend(product, image.T)[0]), None
+            flat, turned = carry
+            flat, image = push_forward(system, flat, None, turned.left)
+            return (flat, transposed(graded.extend(transposed(turned), image.T)[0])), None
 
         carry = (start, graded.identity(start.size, start.dtype))
-        (_, product), _ = jax.lax.scan(one, carry, length=problem.length)
-        return product.log_singular_values()
+        (_, turned), _ = jax.lax.scan(one, carry, length=problem.length)
+        return transposed(turned).log_singular_values()
 
     params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
     return lambda: np.asarray(logs(params, start))

@@ -51,18 +51,16 @@ class Elimination(NamedTuple):
     """LU with partial pivoting of an image whose columns carry the log scales d.
 
     All matrices are transposed: LAPACK stores a matrix column by column, and no pass over one is
-    lost to copying it. ``lower`` is L' with its rows put back in place, ``graded`` R~ with
-    ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign, ``log_scale`` is
-    d_i + log |r_ii|, ``order`` the columns in the order of elimination, ``image`` so ordered,
-    ``packed`` and ``rows`` LAPACK's factors and row order, and ``steep`` whether a pivot is too
-    small for this order.
+    lost to copying it. ``order`` is that of elimination, ``size`` the largest entry of each column
+    in it, ``graded`` R~ with ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign,
+    ``log_scale`` is d_i + log |r_ii|, ``packed`` and ``rows`` LAPACK's factors and row order, and
+    ``steep`` whether a pivot is too small for this order.
     """
 
-    lower: jax.Array
+    order: jax.Array
+    size: jax.Array
     graded: jax.Array
     log_scale: jax.Array
-    order: jax.Array
-    image: jax.Array
     packed: jax.Array
     rows: jax.Array
     steep: jax.Array
@@ -83,8 +81,20 @@ def extend(product: GradedProduct, image: jax.Array) -> tuple[GradedProduct, Eli
     weight = jnp.max(jnp.abs(product.right), axis=1)
     sorted_step = in_turns(_eliminate_sorted, product.log_scale.size)
     step = sorted_step(image.T, product.log_scale, weight)
-    right = step.graded.T @ product.right[step.order]
-    return GradedProduct(step.lower.T, step.log_scale, right), step
+    left = frame.in_place(step.packed, step.rows).T
+    right = (product.right.T @ back_in_order(step.graded, step.order)).T
+    return GradedProduct(left, step.log_scale, right), step
+
+
+def back_in_order(rows: jax.Array, order: jax.Array) -> jax.Array:
+    """Rows y_j of a matrix in the places order[j]: X[:, order] @ Y = X @ back_in_order(Y, order).
+
+    On a CPU rows are moved more quickly than columns, and the product keeps the layout it is fast
+    in.
+    """
+    count = jnp.arange(order.size, dtype=order.dtype)
+    inverse = jnp.zeros_like(order).at[order].set(count, unique_indices=True)
+    return rows[inverse]
 
 
 def orthogonal_left(product: GradedProduct) -> GradedProduct:
@@ -94,7 +104,8 @@ def orthogonal_left(product: GradedProduct) -> GradedProduct:
     R diag(e^d) = diag(e^d') R~ where d' = d + log |r_ii|, and R~ moves into U.
     """
     left, triangle = jnp.linalg.qr(product.left)
-    graded, scale = grade(triangle.T, product.log_scale)
+    size = jnp.max(jnp.abs(triangle), axis=0)
+    graded, scale = grade(triangle.T, size, product.log_scale)
     return GradedProduct(left, scale, graded.T @ product.right)
 
 
@@ -115,9 +126,10 @@ def _eliminate_sorted(columns: jax.Array, log_scale: jax.Array, weight: jax.Arra
     ill-conditioned. Each pass mends the first such place, so n passes are enough.
     """
     n = columns.shape[0]
+    size = jnp.max(jnp.abs(columns), axis=1)
 
     def attempt(order: jax.Array) -> Elimination:
-        step = _eliminate(columns[order], log_scale[order], weight[order])
+        step = _eliminate(columns[order], size[order], log_scale[order], weight[order])
         return step._replace(order=order)
 
     def unfinished(carry: tuple[jax.Array, Elimination]) -> jax.Array:
@@ -127,48 +139,47 @@ def _eliminate_sorted(columns: jax.Array, log_scale: jax.Array, weight: jax.Arra
     def resort(carry: tuple[jax.Array, Elimination]) -> tuple[jax.Array, Elimination]:
         passes, step = carry
         steep = _steep(step, log_scale[step.order], weight[step.order])
-        done = jnp.arange(n) < jnp.argmax(steep)
+        done = jnp.arange(n) < jnp.argmax(jnp.any(steep, axis=0))
         left_over = jnp.where(done[None, :], 0, jnp.abs(jnp.tril(step.packed)))
         key = jnp.log(jnp.max(left_over, axis=1) * weight[step.order]) + log_scale[step.order]
         return passes + 1, attempt(step.order[jnp.argsort(-jnp.where(done, jnp.inf, key))])
 
-    key = jnp.log(jnp.max(jnp.abs(columns), axis=1) * weight) + log_scale
-    first = attempt(jnp.argsort(-key))
+    first = attempt(jnp.argsort(-(jnp.log(size * weight) + log_scale)))
     return jax.lax.while_loop(unfinished, resort, (jnp.zeros((), jnp.int32), first))[1]
 
 
-def _eliminate(columns: jax.Array, scale: jax.Array, weight: jax.Array) -> Elimination:
+def _eliminate(
+    columns: jax.Array, size: jax.Array, scale: jax.Array, weight: jax.Array
+) -> Elimination:
     """Elimination of the columns in the order in which they stand."""
     packed, _, rows = jax.lax.linalg.lu(columns.T)
     packed = packed.T
-    lower = frame.in_place(packed, rows)
-    graded, new_scale = grade(packed, scale)
+    graded, new_scale = grade(packed, size, scale)
     order, no = jnp.arange(scale.size), jnp.zeros((), bool)
-    step = Elimination(lower, graded, new_scale, order, columns, packed, rows, no)
+    step = Elimination(order, size, graded, new_scale, packed, rows, no)
     return step._replace(steep=jnp.any(_steep(step, scale, weight)))
 
 
 def _steep(step: Elimination, scale: jax.Array, weight: jax.Array) -> jax.Array:
-    """Pivots that something to their right is too large for.
+    """Entries (j, i) of R^T that are too large for the pivot i.
 
     Behind a zero pivot, nothing of a column that is still alive may be left over.
     """
-    left_over = (step.packed != 0) & ~jnp.isneginf(scale)[:, None]
-    lost = jnp.isneginf(step.log_scale)[None, :]
-    graded = jnp.abs(step.graded) * weight[:, None]
-    tail = jnp.tril(jnp.where(lost, jnp.where(left_over, jnp.inf, 0), graded), -1)
-    return jnp.max(tail, axis=0) > TAIL_LIMIT * weight
+    lost = jnp.isneginf(step.log_scale)  # graded has a unit vector there
+    tail = jnp.abs(step.graded) * weight[:, None] > TAIL_LIMIT * weight[None, :]
+    left_over = (step.packed != 0) & lost[None, :] & ~jnp.isneginf(scale)[:, None]
+    return jnp.tril(tail | left_over, -1)
 
 
-def grade(triangle: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
+def grade(triangle: jax.Array, size: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
     """R~ and d' such that R diag(e^d) = diag(e^d') R~, with |R~_ii| = 1; R and R~ transposed.
 
-    What stands above the diagonal of R^T is not read. A lost direction's column is a unit vector.
-    It is the *rounded* d' that enters the exponent, so its rounding (eps |d|, large for a long
-    chain) is made up for in R~ and never adds up.
+    What stands above the diagonal of R^T is not read. ``size`` is about that of the largest entry
+    of each column of R: it keeps the exponential in range. A lost direction's column is a unit
+    vector. It is the *rounded* d' that enters the exponent, so its rounding (eps |d|, large for a
+    long chain) is made up for in R~ and never adds up.
     """
     new_scale = scale + jnp.log(jnp.abs(jnp.diagonal(triangle)))
-    size = jnp.max(jnp.abs(jnp.tril(triangle)), axis=1)
     size = jnp.where(size == 0, 1, size)
     exponential = graded_exponential(scale, new_scale, jnp.log(size)[None, :]).T
     graded = triangle / size[:, None] * exponential

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.lax.linalg import triangular_solve
 
-from rnnjac.graded import Elimination, GradedProduct
+from rnnjac.graded import Elimination, GradedProduct, back_in_order
 
 # The true error lies within this factor of the first-order estimate (tests/test_truth.py).
 SAFETY = 4.0
@@ -45,21 +45,23 @@ def exact(n: int, dtype) -> Rounding:
 def after_step(
     before: Rounding,
     step: Elimination,
+    image: jax.Array,
     shorter: GradedProduct,
     longer: GradedProduct,
 ) -> Rounding:
-    """Rounding after the elimination that made the product longer by a factor."""
+    """Rounding after the elimination of an image that made the product longer by a factor."""
     lost = jnp.isneginf(step.log_scale)
     pivots = jnp.abs(jnp.diagonal(step.packed))
     pivots = jnp.where(pivots == 0, 1, pivots)
-    moved = _in_graded_coordinates(step, pivots, before.tilt)
+    columns = image.T[step.order]
+    moved = _in_graded_coordinates(step, columns, pivots, before.tilt)
     moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
     size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
     moved = moved * _damping(jnp.log(pivots), size)
     upper = jnp.max(jnp.square(jnp.tril(moved)), axis=0).astype(pivots.dtype)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
     added = jax.lax.cond(
-        jnp.any(lost), lambda: _of_lost(lost, was_alive, step, upper), lambda: upper
+        jnp.any(lost), lambda: _of_lost(lost, was_alive, step, columns, upper), lambda: upper
     )
     # A pivot that may be all rounding could as well be zero: no finite error covers that.
     certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
@@ -69,22 +71,26 @@ def after_step(
     return Rounding(variance, drift, jnp.clip(jnp.triu(moved, 1), -TILT_LIMIT, TILT_LIMIT))
 
 
-def _in_graded_coordinates(step: Elimination, pivots: jax.Array, tilt: jax.Array) -> jax.Array:
+def _in_graded_coordinates(
+    step: Elimination, columns: jax.Array, pivots: jax.Array, tilt: jax.Array
+) -> jax.Array:
     """Transpose of D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
 
     Without the pivots D all entries are of moderate size, so single precision is enough, and twice
-    as fast. dY is random, of the size of each row of Y, but exact zeros carry no rounding: rows
-    shrunk by saturated units have errors as small, and L has entries up to 1, so that a row of
-    |J| |L| is as large as the largest entry of that row of Y. L' is well-conditioned.
+    as fast. dY is random, of the size of each row of Y, but zeros that elimination does not fill in
+    carry no rounding: rows shrunk by saturated units have errors as small, and L has entries up to
+    1, so that a row of |J| |L| is as large as the largest entry of that row of Y. L' is
+    well-conditioned.
     """
-    error = jnp.max(jnp.abs(step.image), axis=0)[step.rows] / pivots
+    error = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
     error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
-    draw = jnp.asarray(np.random.default_rng(0).normal(size=step.image.shape).T, tilt.dtype)
-    rounded = jnp.where((step.image == 0)[:, step.rows], 0, draw * error[None, :])
+    draw = jnp.asarray(np.random.default_rng(0).normal(size=columns.shape).T, tilt.dtype)
+    exact = (columns == 0)[:, step.rows] & (step.packed == 0)
+    rounded = jnp.where(exact, 0, draw * error[None, :])
     lost = jnp.diag(jnp.diagonal(step.packed) == 0)
     unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
     unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
-    changed = rounded + tilt[step.order][:, step.order] @ unit
+    changed = rounded + tilt[step.order] @ back_in_order(unit, step.order)
     moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
     return jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
 
@@ -98,10 +104,10 @@ def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
 
 
 def _of_lost(
-    lost: jax.Array, was_alive: jax.Array, step: Elimination, added: jax.Array
+    lost: jax.Array, was_alive: jax.Array, step: Elimination, columns: jax.Array, added: jax.Array
 ) -> jax.Array:
     """A pivot that came out as zero is certain only if nothing was rounded in its row."""
-    rounded = jnp.tril(step.image[:, step.rows] != 0) & was_alive[:, None]
+    rounded = jnp.tril(columns[:, step.rows] != 0) & was_alive[:, None]
     return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=0), jnp.inf, 0), added)
 
 
@@ -114,11 +120,11 @@ def total(rounding: Rounding) -> jax.Array:
 def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     """Bounds on |error| of sorted ``values`` (log sigma) from their own errors, in the same order.
 
-    Neighbours share their errors, since they mix. A value with the error inf may be zero: its lower
-    end is -inf, and every later value may stand one place higher. The sorted ends of all intervals
-    bound the sorted truth.
+    Neighbours share their errors, since they mix. A value whose relative error may be 1 may be
+    zero: its lower end is -inf, and every later value may stand one place higher. The sorted ends
+    of all intervals bound the sorted truth.
     """
-    lost, unsure = jnp.isneginf(values), jnp.isinf(relative)
+    lost, unsure = jnp.isneginf(values), relative >= 1
     place = jnp.where(lost, 0, values)
     near = jnp.exp(-jnp.abs(place[:, None] - place[None, :]))
     near = jnp.where(lost[:, None] | lost[None, :], 0, near)

@@ -109,26 +109,26 @@ def _along(system: System, times: np.ndarray) -> tuple[jax.Array, jax.Array]:
 
     def one(j: jax.Array, carry: tuple) -> tuple:
         flat, turned, error = carry
-        product, x = _turned(turned), jax.tree.map(lambda a: a[j], system.inputs)
+        product, x = transposed(turned), jax.tree.map(lambda a: a[j], system.inputs)
         flat, image = push_forward(system, flat, x, turned.left)
         longer, step = graded.extend(product, image.T)
-        error = rounding.after_step(error, step, product, longer)
-        return flat, _turned(longer), error
+        error = rounding.after_step(error, step, image.T, product, longer)
+        return flat, transposed(longer), error
 
     def span(carry: tuple, ends: tuple) -> tuple:
         if system.length:  # without a step there is no row of inputs to trace
             carry = jax.lax.fori_loop(*ends, one, carry)
         _, turned, error = carry
-        return carry, _values(_turned(turned), error)
+        return carry, _values(transposed(turned), error)
 
     carry = (system.start, graded.identity(n, dtype), rounding.exact(n, dtype))
     starts = np.append(0, times[:-1])
     return jax.lax.scan(span, carry, (jnp.asarray(starts), jnp.asarray(times)))[1]
 
 
-def _turned(product: graded.GradedProduct) -> graded.GradedProduct:
-    """The product with the vectors of L as rows, the way they are pushed along, or back."""
-    return product._replace(left=product.left.T)
+def transposed(product: graded.GradedProduct) -> graded.GradedProduct:
+    """The product with L and U transposed, or back: the layout in which no pass copies them."""
+    return product._replace(left=product.left.T, right=product.right.T)
 
 
 def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[jax.Array, jax.Array]:
