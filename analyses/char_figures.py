@@ -98,8 +98,8 @@ def captions(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> list[dict[str
         {
             "file": "char_steps.svg",
             "caption": f"Held-out bits at the end against the step size, each seed and the mean. "
-            f"Triangles: thrown off, so that a seed is worse than the counts of single characters "
-            f"(dashed). {_thrown(a, f)}",
+            f"Triangles: thrown off, so that a seed diverged or is worse than the counts of single "
+            f"characters (dashed). {_thrown(a, f)}",
             "alt": "Two panels of dots and lines over the step size, with triangles at the upper "
             "edge where a network was thrown off.",
         },
@@ -216,9 +216,9 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _off(a: Mapping[str, np.ndarray], f: Mapping[str, Any], run: int) -> np.ndarray:
-    """Which seeds of a run were thrown off: worse than knowing no character at all, or NaN."""
+    """Which seeds of a run were thrown off: diverged, or worse than knowing no character at all."""
     limit = f["alone"][AHEAD.index(f["runs"][run]["ahead"])]
-    return ~(a["held_out"][run] <= limit)
+    return ~(a["held_out"][run] <= limit) | (a["diverged"][run] >= 0)
 
 
 def _steps(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:

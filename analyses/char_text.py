@@ -111,13 +111,26 @@ def choose(every: list[Run], found: list[Any]) -> dict[tuple[int, int], int]:
 
 
 def _histories(found: list[Any]) -> dict[str, np.ndarray]:
-    """Axes run, seed, look."""
+    """Axes run, seed, look; NaN after the end of a run of which all seeds diverged."""
+    updates = longest(found)
+
+    def filled(rows: np.ndarray) -> np.ndarray:
+        space = [(0, 0), (0, updates.size - rows.shape[1])]
+        return np.pad(rows, space, constant_values=np.nan)
+
     names = {"loss": "loss", "gradient_norm": "norm", "largest_norm": "largest"}
-    arrays = {new: np.stack([one.metrics[old] for one in found]) for old, new in names.items()}
+    arrays = {
+        new: np.stack([filled(one.metrics[old]) for one in found]) for old, new in names.items()
+    }
     arrays["loss"] /= np.log(2)
-    arrays["updates"] = found[0].at
+    arrays["updates"] = updates
     arrays["diverged"] = np.stack([one.diverged for one in found])
     return arrays
+
+
+def longest(found: list[Any]) -> np.ndarray:
+    """Updates made at every look of the run that went furthest."""
+    return max((one.at for one in found), key=len)
 
 
 def _measure(
@@ -153,7 +166,8 @@ def _flows(
     most = max(AHEAD)
     cuts = char_measure.pieces(text.held_out, settings.sequences, settings.lags + most)
     probe = text.held_out[0, : settings.probe]
-    seeds, looks = settings.recipe.seeds, stops(found[0].at)
+    at_looks = longest(found)
+    seeds, looks = settings.recipe.seeds, stops(at_looks)
     shape = (len(METHODS), len(AHEAD), len(looks), seeds)
     lags = np.zeros((*shape, settings.lags + 1))
     radius = np.full(shape, np.nan)
@@ -162,11 +176,11 @@ def _flows(
         m, a, look, seed = at
         method = METHODS[m]
         use, run = kinds[method.kind], found[best[m, AHEAD[a]]]
-        params = char_training.weights(run, seed, looks[look])
+        params = char_training.weights(run, seed, min(looks[look], run.at.size - 1))
         lags[at] = np.mean(use.lags(params, cuts, AHEAD[a]), axis=0)
         radius[at] = use.radius(params)
         spectra[method.kind][at] = np.asarray(use.spectrum(params, probe))
-    arrays = {"lags": lags, "radius": radius, "looks": found[0].at[looks]}
+    arrays = {"lags": lags, "radius": radius, "looks": at_looks[looks]}
     for kind, rows in spectra.items():
         full = np.full((*shape, len(next(iter(rows.values())))), np.nan)
         for at, row in rows.items():

@@ -30,7 +30,7 @@ def captions(a: Mapping[str, Any], f: Mapping[str, Any]) -> list[dict[str, str]]
             "caption": f"Left: error E = (σ(x₅₀) − 0.7)² over weight and bias, and descent with "
             f"step {cliff_surface.RATE:g} from the circle; dashed, the wall b* = 1/2 − σ(1/2) w. "
             f"The unclipped path meets the wall, is thrown off and stands at E = {ends[0]:.2g} "
-            f"after {a['path_error'].shape[-1]} updates (cross); clipped paths (norm at most "
+            f"at update {a['path_error'].shape[-1]} (cross); clipped paths (norm at most "
             f"{cliff_surface.THRESHOLDS[1]:g} and {cliff_surface.THRESHOLDS[2]:g}) slide along "
             f"the edge to E = {ends[1]:.1e} and {ends[2]:.1e}. Right: |∇E| close to the wall, "
             f"distances on a logarithmic scale: the larger the weight the steeper and the thinner.",

@@ -1,5 +1,6 @@
 """State of an unfinished run in one .npz file, replaced whole or not at all."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -38,8 +39,9 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Entries and facts that `save` wrote to ``path``; None if there is no such file."""
     if not path.exists():
         return None
+    data = io.BytesIO(path.read_bytes())  # a file that cannot be read is not a damaged one
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with np.load(data, allow_pickle=False) as archive:
             entries = {name: archive[name] for name in archive.files}
         facts = json.loads(str(entries.pop(FACTS)))
     except Exception as problem:  # damaged bytes raise whatever zipfile, zlib and NumPy trip over

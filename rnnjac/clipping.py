@@ -112,8 +112,8 @@ def clip_by_average_norm(multiple: float, decay: float = 0.99) -> optax.Gradient
 
     As `clip_at_threshold`, with the threshold ``multiple * average``. The average is that of the
     norms before clipping at all earlier updates: their plain mean for the first
-    ``1 / (1 - decay)`` updates, then ``average <- decay average + (1 - decay) |g|``. At the first
-    update it is that gradient's own norm.
+    ``1 / (1 - decay)`` updates, then ``average <- decay average + (1 - decay) |g|``. While that is
+    0, at the first update above all, it is that gradient's own norm.
 
     Parameters
     ----------
@@ -161,7 +161,8 @@ def clip_by_average_norm(multiple: float, decay: float = 0.99) -> optax.Gradient
         del params
         size = norm(updates)
         before = state.average.astype(size.dtype)
-        average = jnp.where(state.count == 0, size, before)
+        # an average of 0 would make every gradient 0 and, by LARGEST_ENTRY, itself stay 0 for ever
+        average = jnp.where(before > 0, before, size)
         counted = jnp.isfinite(size)
         count = state.count + counted.astype(jnp.int32)
         weight = jnp.maximum(1 - decay, 1 / jnp.maximum(count, 1).astype(size.dtype))

@@ -104,7 +104,7 @@ def train(
         it, and what ``measure`` gives. The means are NaN in row 0 and where a seed made no update.
         ``solved``: updates made when ``solved`` first held. ``diverged``: updates made when a loss,
         a gradient or new parameters were first not finite; such a seed keeps the parameters it had
-        before that update. -1 for neither.
+        before that update, and is not solved whatever is measured of them. -1 for neither.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def train(
         while (done := int(log.at[-1])) < updates and bool(state.active.any()):
             state, found = program.interval(state, done)
             found = {**found, **program.look(state.params, done + every)}
-            log = _extended(log, jax.device_get(found), done + every, solved)
+            log = _extended(log, jax.device_get(found), done + every, solved, state)
             state = _stopped(state, log)
             last = done + every == updates or not bool(state.active.any())
             if path and (last or time.monotonic() - written >= SPACING * cost):
@@ -167,7 +167,7 @@ def _begin(
         empty = {name: np.zeros((0, *a.shape), a.dtype) for name, a in row.items()}
         nobody = np.full(state.diverged.shape, -1, np.int32)
         log = _Log(empty, np.zeros(0, np.int64), nobody)
-        log = _extended(log, jax.device_get(row), 0, solved)
+        log = _extended(log, jax.device_get(row), 0, solved, state)
         return _stopped(state, log), log
     entries, facts = saved
     _same_run(path, facts.get("fingerprint", {}), program.fingerprint)
@@ -200,13 +200,16 @@ def _save(path: Path, program: _updates.Program, state: _updates.Seeds, log: _Lo
     _checkpoint.save(path, trees, facts)
 
 
-def _extended(log: _Log, row: Metrics, at: int, solved: Callable | None) -> _Log:
-    """The log with one row more; rows have the seed as axis 0."""
+def _extended(
+    log: _Log, row: Metrics, at: int, solved: Callable | None, state: _updates.Seeds
+) -> _Log:
+    """The log with one row more, whose arrays have the seed as axis 0."""
     rows = {name: np.concatenate([log.rows[name], row[name][None]]) for name in log.rows}
     when = log.solved
     if solved is not None:
         holds = [bool(solved({n: a[i] for n, a in row.items()})) for i in range(when.size)]
-        when = np.where((when < 0) & np.array(holds), at, when).astype(when.dtype)
+        # inactive: solved before, or diverged and so not to be counted as solved any more
+        when = np.where(np.asarray(state.active) & holds, at, when).astype(when.dtype)
     return _Log(rows, np.append(log.at, at), when)
 
 

@@ -96,6 +96,28 @@ def test_damaged_and_foreign_files_are_refused(half_way, tmp_path):
             run(checkpoint=file)
 
 
+def test_the_old_file_stays_until_the_new_one_is_on_the_disk(tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    file = tmp_path / "run.npz"
+    _checkpoint.save(file, {"state": jnp.zeros(2)}, {})
+    old = file.read_bytes()
+    for module, name in ((np, "savez"), (os, "fsync"), (os, "replace")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                _checkpoint.save(file, {"state": jnp.ones(2)}, {})
+        assert file.read_bytes() == old
+
+
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path):
+    """A damaged file may be deleted, one that could not be opened this time must not."""
+    (tmp_path / "run.npz").mkdir()
+    with pytest.raises(OSError, match=r"run\.npz"):
+        run(checkpoint=tmp_path / "run.npz")
+
+
 def test_keys_and_short_floats_come_back_as_they_were(tmp_path):
     tree = {"key": jax.random.key(3), "half": jnp.ones(2, jnp.bfloat16), "n": jnp.array(3)}
     _checkpoint.save(tmp_path / "a.npz", {"state": tree}, {})

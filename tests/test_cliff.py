@@ -115,6 +115,20 @@ def test_steps_of_descent_are_the_gradient_clipped(measured, eps):
         assert (np.abs(step[k] - expected) <= near).all()
 
 
+def test_what_is_below_the_wall_comes_first(measured, eps):
+    arrays = measured[0]
+    w, b = arrays["wall_point"][cliff_surface.WEIGHTS.index(cliff_surface.PROFILES[-1])]
+    far = arrays["profile_distance"][-1, :, -1]
+    close_w, close_far = arrays["grid_w"][-1], arrays["close_distance"][-1]
+    for side, sign in enumerate((-1, 1)):
+        points = [(w, b + sign * far[side])]
+        points += [(close_w, cliff_surface.wall(close_w) + sign * close_far)]
+        _, slopes = cliff_surface.values(jnp.array(points))
+        found = [arrays["profile_slope"][-1, side, -1], arrays["close_slope"][side, -1, -1]]
+        wide = tolerances.CLIFF_RUN * eps
+        np.testing.assert_allclose(found, [abs(slopes[0, 1]), np.hypot(*slopes[1])], rtol=wide)
+
+
 def test_a_diverged_descent_does_not_count():
     arrays = {
         "ends": np.array([[[1e-9, np.nan, 1.0]], [[1e-9, 1e-9, 0.5]]]),

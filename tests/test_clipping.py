@@ -86,6 +86,7 @@ def average_rule(sizes, multiple, decay):
     """Norms after clipping, in NumPy."""
     average, kept = sizes[0], []
     for count, size in enumerate(sizes, start=1):
+        average = average or size  # while it is 0, the gradient's own norm
         kept.append(min(size, multiple * average))
         average += max(1 - decay, 1 / count) * (min(size, 10 * average) - average)
     return kept
@@ -101,6 +102,14 @@ def test_the_threshold_follows_the_average(multiple, decay, dtype):
     rtol = tolerances.CLIPPED * len(sizes) * jnp.finfo(dtype).eps
     np.testing.assert_allclose([float(g[1]) for g in found], wanted, rtol=rtol)
     assert int(state.count) == len(sizes)
+
+
+def test_gradients_of_zero_at_the_start_do_not_end_the_training():
+    sizes = [0.0, 0.0, 2.0, 3.0]
+    gradients = [jnp.array([size, 0.0]) for size in sizes]
+    found, state = updates(clipping.clip_by_average_norm(1.0), *gradients)
+    assert [float(g[0]) for g in found] == [0, 0, 2, 2]
+    assert float(state.average) == 2.25  # 2, and the fourth norm with the weight of a fourth
 
 
 def test_a_bad_gradient_leaves_the_average_alone():

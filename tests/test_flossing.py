@@ -84,7 +84,7 @@ def test_descent_brings_the_exponents_to_nought(flossed):
     matrix = jnp.diag(jnp.array([0.4, 1.8]))
     for _ in range(60):
         matrix = matrix - 0.3 * flossed(matrix)[1]
-    assert np.abs(np.log(np.abs(jnp.linalg.eigvals(matrix)))).max() < 0.02
+    assert np.abs(np.log(np.abs(jnp.linalg.eigvals(matrix)))).max() < tolerances.FLOSSED
 
 
 def test_chaos_is_warned_of_where_values_are_known(dtype, flossed):

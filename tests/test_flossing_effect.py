@@ -9,6 +9,7 @@ from tqdm import tqdm
 from analyses import flossing_effect, flossing_figures, flossing_verdict
 from analyses import flossing_networks as networks
 from analyses import flossing_training as training
+from rnnjac import tasks
 from tests import tolerances
 
 STAGE = networks.Stage(top=2, steps=8, warmup=4, batch=2, updates=100, rate=0.01, run_in=2)
@@ -39,6 +40,8 @@ def test_shapes(result):
 def test_flossing_moves_the_exponents_towards_nought(result):
     exponents = result[1]["floss_exponents"][0, :, :, :2]
     assert (np.abs(exponents[:, 1]).max(1) < np.abs(exponents[:, 0]).max(1) / 2).all()
+    growth = np.abs(flossing_verdict.slopes(result[1]["floss_norms"][0]))
+    assert (growth[:, 1] < growth[:, 0] / 2).all()  # of gradients on their way back
 
 
 def test_the_conditions_differ_in_flossing_alone(result):
@@ -50,6 +53,28 @@ def test_the_conditions_differ_in_flossing_alone(result):
     )
     assert not np.array_equal(leading[training.BEFORE, ..., 1], leading[training.DURING, ..., 1])
     assert not np.array_equal(leading[training.NEVER, ..., 0], leading[training.BEFORE, ..., 0])
+
+
+def test_only_the_last_condition_is_flossed_in_between():
+    one = networks.begin(SMALL.starts[0][0], 4, jax.random.key(0))
+    cells = jax.tree.map(lambda a: jnp.stack([a] * 6), one)
+    args = ((1, 3, 2), STAGE, EFFORT, jax.random.key(1))
+    params, _ = training._interrupted(({"cell": cells}, None), *args)
+    moved = (params["cell"]["W_s"] != cells["W_s"]).any((1, 2)).reshape(3, 2)
+    assert moved.any(1).tolist() == moved.all(1).tolist() == [False, False, True]
+
+
+def test_error_is_the_share_of_wanted_bits_that_are_wrong():
+    params = {"W_y": jnp.array([2.0]), "b_y": jnp.array(-1.0)}
+    states = jnp.array([[9.0], [1.0], [0.0], [1.0], [0.0]])  # guesses 1, 0, 1, 0 after the start
+    wanted = jnp.array([False, True, True, True])
+    example = tasks.Stream(None, jnp.array([0, 0, 1, 1], jnp.int32), wanted)
+    assert float(3 * training.error(params, states, example)) == 1
+    odds = np.where(np.array([True, True, False]), 1.0, -1.0)  # of what is right, in log
+    exact = np.log1p(np.exp(-odds)).mean()
+    found = training.loss(params, states, example)
+    wide = tolerances.OBSERVABLE * float(jnp.finfo(found.dtype).eps)
+    assert float(found) == pytest.approx(exact, rel=wide)
 
 
 def test_what_is_kept_gives_the_same_numbers(result, monkeypatch):

@@ -135,6 +135,13 @@ def test_the_public_code_leaves_out_what_lies_below_its_bound(rows, omega):
     close(slope, slope_numpy(*arrays, "public_code"), tolerances.OMEGA)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_no_steps_add_nothing(form, omega):
+    for shape in ((0, N), (BATCH, 0, N)):
+        value, slope = omega(jnp.ones((N, N)), jnp.ones(shape), jnp.ones(shape), form=form)
+        assert float(value) == 0 and not np.any(slope)
+
+
 def test_one_sequence_is_a_batch_of_one(rows, omega):
     W, slopes, cotangents = rows
     for form in FORMS:

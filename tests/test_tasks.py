@@ -118,7 +118,7 @@ def test_random_lengths_reach_as_far_as_a_tenth():
     numbers = drawn.inputs[..., 1]
     shown = np.arange(40) < drawn.steps[:, None]
     assert (numbers[~shown] == 0).all() and (numbers[shown] < 1).all()
-    assert np.mean(numbers[shown] == 0) < 1e-2
+    assert np.count_nonzero(numbers[shown] == 0) <= 1  # 0 is drawn once in 8 million times
     for steps in (38, 39, 40):  # a tenth of 40 is one more than of 38 and 39
         positions = drawn.positions[drawn.steps == steps]
         tenth, rest = steps // 10, 4 * steps // 10

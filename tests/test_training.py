@@ -162,6 +162,15 @@ def test_an_infinite_gradient_stops_a_seed_too(begun):
     assert np.isfinite(found.params).all()
 
 
+def test_parameters_that_overflow_stop_a_seed_too():
+    def leap(params, batch):
+        return params, jnp.full_like(params, -0.75 * jnp.finfo(params.dtype).max)
+
+    found = fall(value_and_grad=leap)
+    assert (found.diverged == 1).all()  # loss and gradient are still finite at the second update
+    assert np.isfinite(found.params).all()
+
+
 def test_solved_seeds_stop_and_when_none_is_left_the_loop_ends(begun):
     found = fall(updates=1000, every=1, measure=lambda p, k: {"p": p}, solved=lambda m: m["p"] < 2)
     wanted = np.maximum(np.floor(begun - 2) + 1, 0).astype(int)
@@ -171,6 +180,14 @@ def test_solved_seeds_stop_and_when_none_is_left_the_loop_ends(begun):
         found.params, begun - wanted, rtol=tolerances.TRAINING * jnp.finfo(found.params.dtype).eps
     )
     assert (found.diverged == -1).all()
+
+
+def test_a_diverged_seed_is_not_solved_whatever_is_measured_of_it(begun):
+    found = fall(measure=lambda p, k: {"p": p}, solved=lambda m: m["p"] < 0)
+    turned = np.ceil(begun).astype(int)  # what it keeps from before the update is below 0
+    assert (found.params[turned < 8] < 0).all() and (turned < 8).any()
+    assert (found.diverged >= 0).tolist() == (turned < 8).tolist()
+    assert (found.solved[turned < 8] == -1).all()
 
 
 # --- odds and ends ---

@@ -1,5 +1,6 @@
 """Pascanu's Omega: a penalty on gradients that change their norm from step to step."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,8 @@ def pascanu_omega(
 
     Returns
     -------
-    () array, >= 0. A zero cotangent adds nothing, to value and derivative; 0 if all are zero.
+    () array, >= 0. A zero cotangent adds nothing, to value and derivative; 0 if all are zero or
+    T = 0.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def pascanu_omega(
     if jnp.shape(slopes) != jnp.shape(cotangents):
         expected = f"shape {jnp.shape(slopes)}, that of slopes"
         raise _checks.error("cotangents", expected, f"shape {jnp.shape(cotangents)}")
-    return _omega(recurrent, slopes, cotangents, form, cotangents.size // n // slopes.shape[-2])
+    return _omega(recurrent, slopes, cotangents, form, math.prod(jnp.shape(slopes)[:-2]))
 
 
 def _omega(
