@@ -116,8 +116,9 @@ def _along(system: System, times: np.ndarray) -> tuple[jax.Array, jax.Array]:
         return flat, transposed(longer), error
 
     def span(carry: tuple, ends: tuple) -> tuple:
+        first, last = ends
         if system.length:  # without a step there is no row of inputs to trace
-            carry = jax.lax.fori_loop(*ends, one, carry)
+            carry = jax.lax.fori_loop(first, last, one, carry)
         _, turned, error = carry
         return carry, _values(transposed(turned), error)
 
