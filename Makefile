@@ -100,7 +100,7 @@ build/figures/$(PRESET)/.temporal_order.drawn: \
 build/$(PRESET)/char_text.npz: analyses/resume.py \
   $(addprefix analyses/char_,data.py training.py measure.py figures.py)
 build/figures/$(PRESET)/.char_text.drawn: analyses/char_figures.py
-build/$(PRESET)/flossing_effect.npz: analyses/reference_checks.py \
+build/$(PRESET)/flossing_effect.npz: analyses/reference_checks.py analyses/resume.py \
   $(addprefix analyses/flossing_,networks.py training.py verdict.py figures.py)
 build/figures/$(PRESET)/.flossing_effect.drawn: \
   analyses/flossing_figures.py analyses/flossing_verdict.py

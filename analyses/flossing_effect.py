@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from analyses import cli, flossing_figures, flossing_verdict, record
+from analyses import cli, flossing_figures, flossing_verdict, record, resume
 from analyses import flossing_networks as networks
 from analyses import flossing_training as training
 
@@ -154,7 +154,8 @@ def _one(
     """Weights before and after, the track of the exponents, what they look like at both ends."""
     key_start, key_floss = jax.random.split(key)
     before = networks.begin(start, effort.units, key_start)
-    facts = repr((start, stages, effort, jax.random.key_data(key).tolist(), jax.__version__))
+    settings = start, stages, effort, jax.random.key_data(key).tolist(), jax.__version__
+    facts = repr((*settings, resume.code("flossing_networks")))
     if path is not None and path.exists():
         kept, meta = record.load(path)
         if meta["facts"] == facts:

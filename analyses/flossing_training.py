@@ -11,7 +11,7 @@ import optax
 from tqdm import tqdm
 
 from analyses import flossing_networks as networks
-from analyses import record
+from analyses import record, resume
 from rnnjac import clipping, regularizers, tasks
 
 NEVER, BEFORE, DURING = range(3)
@@ -86,7 +86,8 @@ def train(
     readout = jax.vmap(lambda s: _readout(jax.random.fold_in(key_readout, s), effort.units))(seeds)
     params = {"cell": flat, **readout}
     state = params, jax.vmap(rule.init)(params)
-    facts = repr((delay, recipe, effort, jax.random.key_data(key).tolist(), shape, jax.__version__))
+    settings = delay, recipe, effort, jax.random.key_data(key).tolist(), shape, jax.__version__
+    facts = repr((*settings, resume.code("flossing_networks", "flossing_training")))
     errors, losses, leading, state = _resume(path, facts, state) or (
         [test(params)],
         [],

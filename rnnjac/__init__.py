@@ -21,6 +21,7 @@ from rnnjac import clipping as clipping
 from rnnjac import gates as gates
 from rnnjac import initializers as initializers
 from rnnjac import regularizers as regularizers
+from rnnjac import tasks as tasks
 from rnnjac import training as training
 from rnnjac.batches import in_chunks as in_chunks
 from rnnjac.bounds import departure_from_normality as departure_from_normality

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from analyses import flossing_effect, flossing_figures, flossing_verdict
+from analyses import flossing_effect, flossing_figures, flossing_verdict, resume
 from analyses import flossing_networks as networks
 from analyses import flossing_training as training
 from rnnjac import tasks
@@ -88,6 +88,23 @@ def test_what_is_kept_gives_the_same_numbers(result, monkeypatch):
     again, _ = flossing_effect.measure(settings)
     for name, values in arrays.items():
         np.testing.assert_array_equal(again[name], values)
+
+
+@pytest.mark.parametrize("module, part", ((networks, "floss_all"), (training, "_keep")))
+def test_what_other_code_kept_is_not_used(result, monkeypatch, module, part):
+    class ComputedAgain(Exception):
+        pass
+
+    def stop(*_):
+        raise ComputedAgain
+
+    code, files = resume.code, {networks: 1, training: 2}[module]
+    monkeypatch.setattr(
+        resume, "code", lambda *names: "other" if len(names) == files else code(*names)
+    )
+    monkeypatch.setattr(module, part, stop)
+    with pytest.raises(ComputedAgain):
+        flossing_effect.measure(result[0])
 
 
 def test_training_goes_on_after_an_interruption(result, tmp_path, monkeypatch):
