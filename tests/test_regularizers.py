@@ -227,6 +227,16 @@ def test_the_gradient_is_that_of_the_loss_with_omega_at_w_s(form, activation):
     jax.tree.map(lambda a, b: close(a, b, tolerances.OMEGA), gradient, slope)
 
 
+def test_every_product_is_in_full_precision():
+    """Accelerators would multiply float32 in fewer digits."""
+    _, params, batch = network("tanh")
+    value_and_grad = jax.jit(regularizers.with_omega(loss, weight=3.0))
+    program = value_and_grad.lower(params, batch).as_text().splitlines()
+    products = [line for line in program if "dot_general" in line]
+    assert products
+    assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
+
+
 def test_without_a_weight_it_is_the_plain_gradient():
     _, params, batch = network("tanh")
     value_and_grad = jax.jit(regularizers.with_omega(loss, weight=None))

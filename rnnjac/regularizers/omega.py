@@ -52,8 +52,9 @@ def pascanu_omega(
     Notes
     -----
     Only ``recurrent`` has a derivative, at fixed slopes and cotangents: the immediate path, as in
-    the paper. O(T n^2) work per sequence. In forms 9 and 10 cotangents of any size count alike; a
-    cotangent that is carried to exactly zero has derivative 0 in form 9.
+    the paper. Cotangents are those of S_t, as in its code; its x_t is the argument a_t. O(T n^2)
+    work per sequence. In forms 9 and 10 cotangents of any size count alike; a cotangent that is
+    carried to exactly zero has derivative 0 in form 9.
 
     References
     ----------
@@ -143,7 +144,8 @@ def with_omega(
     Notes
     -----
     One pass forward and one back, whatever the loss reads: the pass back gives dE/dS_t at all
-    t, which Omega needs. Omega adds two products of (batch T, n) and (n, n) matrices.
+    t, which Omega needs. Omega adds two products of (batch T, n) and (n, n) matrices. All products
+    are in full precision, those of ``loss`` too.
 
     References
     ----------
@@ -166,6 +168,7 @@ def with_omega(
         raise _checks.error("weight", "None or a finite number >= 0", weight)
     phi = activations.get(activation)
 
+    @compiled()
     def value_and_grad(params: Any, batch: Any) -> tuple[tuple[jax.Array, dict], Any]:
         cell = params["cell"]
         inputs = jnp.swapaxes(batch.inputs, 0, 1)
