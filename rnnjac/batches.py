@@ -53,8 +53,8 @@ def in_chunks(
     keep it, and pass what changes between calls in ``shared``. An iterator is read as it goes, so
     items need not fit in memory together.
 
-    On a CPU, vmap saves up to half the time of small states (n = 8) and none from n = 32 on; a scan
-    over time runs on one core, whatever the batch. ``threads=2`` uses both, for any size. It
+    On a CPU, vmap saves up to half the time of small states (n = 8) and none from n = 16 on; a scan
+    over time runs on one core, whatever the batch. ``threads=2`` uses two, for any size. It
     must not be given a function that factorises batches of matrices, as `reach` or a vmapped
     `spectrum` does: two such programs at a time can lock up jaxlib's pool of threads.
 

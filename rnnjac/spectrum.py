@@ -71,9 +71,11 @@ def spectrum(
     -----
     O(n^3) work per step and O(n^2) memory per recorded time, whatever T. No Jacobian is formed.
     ``error`` is a first-order estimate times a safety factor, relative to the Jacobians of the
-    computed trajectory. It is small (some 10 to 1000 eps) unless a factor is nearly singular, or
-    directions that shrank early outgrow the others later. Jacobian entries below the smallest
-    normal number count as zero. Not differentiable: see `lyapunov_exponents` for that.
+    computed trajectory. It does not see an inexact derivative in ``step``: where units saturate,
+    use `rnnjac.activations`, not ``jax.numpy.tanh``. It is small (some 10 to 1000 eps) unless a
+    factor is nearly singular, or directions that shrank early outgrow the others later. Jacobian
+    entries below the smallest normal number count as zero. Not differentiable: see
+    `lyapunov_exponents` for that.
 
     References
     ----------

@@ -4,6 +4,7 @@
 `flax` and `equinox` take cells as they are, or their weights. Nothing optional is imported before a
 function needs it, so the modules share their names with the packages without being in the way:
 
+    import rnnjac
     from rnnjac import interop
     step, params, state = interop.torch.load("weights.npz", "encoder.rnn")
     rnnjac.spectrum(step, params, state, inputs)
