@@ -49,7 +49,7 @@ BETWEEN = MORE._replace(updates=100, rate=1e-3)
 PRESETS = {
     "quick": Settings(
         STARTS,
-        3,
+        2,
         Effort(units=32, top=8, steps=1000, span=100, gradients=32),
         Recipe((5, 10), 8, 1800, 150, (600, 1200), BETWEEN),
     ),

@@ -49,9 +49,9 @@ def in_chunks(
     Notes
     -----
     Each chunk is one call of ``jax.vmap(function)``. Items of equal form (the same length, say) are
-    gathered into chunks, and each form is compiled once for as long as the returned function lives:
-    keep it, and pass what changes between calls in ``shared``. An iterator is read as it goes, so
-    items need not fit in memory together.
+    gathered into chunks, and each form is compiled once per size of chunk for as long as the
+    returned function lives: keep it, and pass what changes between calls in ``shared``. An iterator
+    is read as it goes, so items need not fit in memory together.
 
     On a CPU, vmap saves up to half the time of small states (n = 8) and none from n = 16 on; a scan
     over time runs on one core, whatever the batch. ``threads=2`` uses two, for any size. It
@@ -105,13 +105,13 @@ def _by_vmap(
         # the last chunk of a form that is compiled already is filled up, not compiled again
         missing = chunk - len(members) if form in filled else 0
         alike = [item for _, item in members] + [members[-1][1]] * missing
-        batch = jax.tree.map(lambda *leaves: np.stack(leaves), *alike)
+        batch = jax.tree.map(_stacked, *alike)
         out = jax.tree.map(np.asarray, function(batch, *shared))
         for row, (place, _) in enumerate(members):
             yield place, jax.tree.map(lambda leaf, row=row: leaf[row], out)
 
     for place, item in enumerate(items):
-        item = jax.tree.map(np.asarray, item)
+        item = jax.tree.map(_array, item)
         form = _form(item)
         waiting.setdefault(form, []).append((place, item))
         if len(waiting[form]) == chunk:
@@ -136,6 +136,19 @@ def _by_threads(
             yield from pool.map(compute, some)
 
 
+def _array(leaf: Any) -> Any:
+    """A leaf as a NumPy array; PRNG keys have none and stay with JAX."""
+    return leaf if _is_key(leaf) else np.asarray(leaf)
+
+
+def _stacked(*leaves: Any) -> Any:
+    return jnp.stack(leaves) if _is_key(leaves[0]) else np.stack(leaves)
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
 def _form(item: Any) -> Any:
     """What items of one chunk must agree on."""
     leaves, structure = jax.tree.flatten(item)
@@ -154,5 +167,5 @@ def _rows(items: Any) -> list:
         raise _checks.error("items", "leaves with one common leading axis", f"shapes {leaves}")
     if counts[0] == 0:
         raise _checks.error("items", "at least one item", "a leading axis of 0")
-    arrays = jax.tree.map(np.asarray, items)
+    arrays = jax.tree.map(_array, items)
     return [jax.tree.map(lambda leaf, i=i: leaf[i], arrays) for i in range(counts[0])]

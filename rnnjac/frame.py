@@ -42,14 +42,26 @@ def _eliminate_jvp(primals: tuple, tangents: tuple) -> tuple:
     triangle = jnp.where(jnp.diag(lost), 1, packed[:k])
     solved = solve_triangular(triangle, change.T, trans="T").T
     x = solve_triangular(packed[:k], solved[rows][:k], lower=True, unit_diagonal=True)
-    lower_change = solved - lower @ jnp.triu(x)
+    # rules of differentiation are traced after the context that the function was traced in
+    lower_change = solved - jnp.matmul(lower, jnp.triu(x), precision="highest")
     return (lower, log_pivots), (lower_change, jnp.where(lost, 0, jnp.diagonal(x)))
 
 
+@jax.custom_jvp
 def log_volumes(frame: jax.Array) -> jax.Array:
     """Logs of |r_ii| in the QR of a frame: what each vector adds to the volume before it."""
     triangle = jnp.linalg.qr(frame, mode="r")
     return jnp.log(jnp.abs(jnp.diagonal(triangle)))
+
+
+@log_volumes.defjvp
+def _log_volumes_jvp(primals: tuple, tangents: tuple) -> tuple:
+    """With L = Q R: d log |r_ii| = (Q^T dL R^-1)_ii, which takes no product of matrices."""
+    (frame,), (change,) = primals, tangents
+    orthogonal, triangle = jnp.linalg.qr(frame)
+    moved = solve_triangular(triangle, change.T, trans="T").T
+    logs = jnp.log(jnp.abs(jnp.diagonal(triangle)))
+    return logs, jnp.sum(orthogonal * moved, axis=0)
 
 
 def in_place(packed: jax.Array, rows: jax.Array) -> jax.Array:

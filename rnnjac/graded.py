@@ -16,6 +16,8 @@ from rnnjac.jacobi import graded_exponential
 
 # A pivot this many times smaller than what stands to its right calls for another column order.
 TAIL_LIMIT = 4.0
+# Rows of U whose largest entry leaves 1/64 ... 64 hand the excess on to d.
+BALANCE = 64.0
 
 
 class GradedProduct(NamedTuple):
@@ -79,11 +81,27 @@ def extend(product: GradedProduct, image: jax.Array) -> tuple[GradedProduct, Eli
     digits, and costs a fraction of a QR.
     """
     weight = jnp.max(jnp.abs(product.right), axis=1)
-    sorted_step = in_turns(_eliminate_sorted, product.log_scale.size)
-    step = sorted_step(image.T, product.log_scale, weight)
+    scale, factor = _balanced(product.log_scale, weight)
+    sorted_step = in_turns(_eliminate_sorted, scale.size)
+    step = sorted_step(image.T, scale, weight * factor)
     left = frame.in_place(step.packed, step.rows).T
-    right = (product.right.T @ back_in_order(step.graded, step.order)).T
+    graded = step.graded * factor[step.order][:, None]
+    right = (product.right.T @ back_in_order(graded, step.order)).T
     return GradedProduct(left, step.log_scale, right), step
+
+
+def _balanced(scale: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Scale d and factors f with the same diag(e^d) diag(f) U, where U's rows have grown or shrunk.
+
+    U makes up for the rounding of d at every step (see `grade`). In float32 that is 0.01 at
+    |d| = 1e5, always to the same side in a steady chain, and e^(-0.01 t) ends in underflow. What d
+    takes over it cannot hold exactly either; the rest stays in f.
+    """
+    outgrown = ((weight < 1 / BALANCE) | (weight > BALANCE)) & (weight > 0) & ~jnp.isneginf(scale)
+    shift = jnp.where(outgrown, jnp.log(jnp.where(outgrown, weight, 1)), 0)
+    shifted = scale + shift
+    rest = jnp.where(outgrown, shift - (shifted - jnp.where(outgrown, scale, 0)), 0)
+    return shifted, jnp.where(outgrown, jnp.exp(rest) / jnp.where(outgrown, weight, 1), 1)
 
 
 def back_in_order(rows: jax.Array, order: jax.Array) -> jax.Array:
@@ -177,14 +195,19 @@ def grade(triangle: jax.Array, size: jax.Array, scale: jax.Array) -> tuple[jax.A
     What stands above the diagonal of R^T is not read. ``size`` is about that of the largest entry
     of each column of R: it keeps the exponential in range. A lost direction's column is a unit
     vector. It is the *rounded* d' that enters the exponent, so its rounding (eps |d|, large for a
-    long chain) is made up for in R~ and never adds up.
+    long chain) is made up for in R~ and never adds up; `_balanced` keeps U in range.
     """
-    new_scale = scale + jnp.log(jnp.abs(jnp.diagonal(triangle)))
+    pivots = jnp.diagonal(triangle)
+    grown = jnp.log(jnp.abs(pivots))
+    new_scale = scale + grown
+    lost = jnp.isneginf(new_scale)
+    unit = jnp.where(lost, 1, jnp.sign(pivots) * jnp.exp((scale - new_scale) + grown))
     size = jnp.where(size == 0, 1, size)
     exponential = graded_exponential(scale, new_scale, jnp.log(size)[None, :]).T
-    graded = triangle / size[:, None] * exponential
-    eye = jnp.eye(scale.size, dtype=triangle.dtype)
-    return jnp.where(jnp.isneginf(new_scale)[None, :], eye, graded), new_scale
+    part = triangle / size[:, None]
+    # where an order is to be rejected the exponential may overflow, but not where nothing is left
+    graded = jnp.where((part == 0) | lost[None, :], 0, part * exponential)
+    return jnp.where(jnp.eye(scale.size, dtype=bool), unit[None, :], graded), new_scale
 
 
 @compiled()
@@ -249,5 +272,8 @@ def _log_singular_values(product: GradedProduct) -> jax.Array:
 @compiled()
 def _multiply(left: jax.Array, log_scale: jax.Array, right: jax.Array, v: jax.Array) -> jax.Array:
     v = jnp.asarray(v)
+    if v.ndim not in (1, 2) or v.shape[0] != log_scale.size:
+        n = log_scale.size
+        raise _checks.error("v", f"shape ({n},) or ({n}, k)", f"shape {v.shape}")
     scale = jnp.exp(log_scale)
     return left @ ((scale[:, None] if v.ndim == 2 else scale) * (right @ v))

@@ -39,7 +39,7 @@ def reach(
     top : int
         How many singular values, 1 to n.
     chunk : int
-        How many starts are followed at once, at least 1: working memory is about 12 ``chunk`` n^2
+        How many starts are followed at once, at least 1: working memory is about 8 ``chunk`` n^2
         numbers.
 
     Returns
@@ -90,6 +90,8 @@ def reach(
         here = jnp.where(ends[:, None] == starts[None, :], jnp.zeros((), dtype), jnp.nan)
         logs = jnp.broadcast_to(here[:, :, None], (*here.shape, top))
         # no product of these starts ends before the first of them
+        if system.length == 0:  # there is no row of inputs to trace
+            return logs
         return jax.lax.fori_loop(first, system.length, one_step, (empty, logs))[1]
 
     logs = jax.lax.map(one_chunk, chunk * jnp.arange(chunks))

@@ -85,14 +85,15 @@ def _in_graded_coordinates(
     error = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
     error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
     draw = jnp.asarray(np.random.default_rng(0).normal(size=columns.shape).T, tilt.dtype)
-    exact = (columns == 0)[:, step.rows] & (step.packed == 0)
-    rounded = jnp.where(exact, 0, draw * error[None, :])
+    unrounded = (columns == 0)[:, step.rows] & (step.packed == 0)
+    rounded = jnp.where(unrounded, 0, draw * error[None, :])
     lost = jnp.diag(jnp.diagonal(step.packed) == 0)
     unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
     unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
     changed = rounded + tilt[step.order] @ back_in_order(unit, step.order)
     moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
-    return jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
+    moved = jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
+    return jnp.clip(moved, -TILT_LIMIT, TILT_LIMIT)
 
 
 def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
@@ -124,7 +125,7 @@ def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     zero: its lower end is -inf, and every later value may stand one place higher. The sorted ends
     of all intervals bound the sorted truth.
     """
-    lost, unsure = jnp.isneginf(values), relative >= 1
+    lost, unsure = jnp.isneginf(values), ~(relative < 1)
     place = jnp.where(lost, 0, values)
     near = jnp.exp(-jnp.abs(place[:, None] - place[None, :]))
     near = jnp.where(lost[:, None] | lost[None, :], 0, near)

@@ -69,13 +69,15 @@ def spectrum(
 
     Notes
     -----
-    O(n^3) work per step and O(n^2) memory per recorded time, whatever T. No Jacobian is formed.
+    O(n^3) work per step and per recorded time; O(n^2) memory, and n numbers for each recorded time,
+    whatever T. No Jacobian is formed.
     ``error`` is a first-order estimate times a safety factor, relative to the Jacobians of the
     computed trajectory. It does not see an inexact derivative in ``step``: where units saturate,
     use `rnnjac.activations`, not ``jax.numpy.tanh``. It is small (some 10 to 1000 eps) unless a
     factor is nearly singular, or directions that shrank early outgrow the others later. Jacobian
     entries below the smallest normal number count as zero. Not differentiable: see
-    `lyapunov_exponents` for that.
+    `lyapunov_exponents` for that; inside a function that is differentiated pass
+    ``jax.lax.stop_gradient(params)``.
 
     References
     ----------

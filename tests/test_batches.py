@@ -137,3 +137,11 @@ def test_items_need_a_common_axis(items, message):
 def test_counts_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name}: expected an integer >= 1; got 0"):
         rnnjac.in_chunks(jnp.sum, **{name: 0})
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_keys_are_items_too(as_list):
+    keys = jax.random.split(jax.random.key(0), 5)
+    draw = lambda key: jax.random.normal(key, (2,))  # noqa: E731
+    found = rnnjac.in_chunks(draw, chunk=2, progress=False)(list(keys) if as_list else keys)
+    np.testing.assert_array_equal(np.stack(found), jax.vmap(draw)(keys))

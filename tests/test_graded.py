@@ -153,3 +153,11 @@ def test_combine_refuses_other_sizes(dtype):
     one, two = rnnjac.graded_product(draw(1, 2, dtype)), rnnjac.graded_product(draw(2, 2, dtype))
     with pytest.raises(ValueError, match="later: expected size 2; got 1"):
         rnnjac.combine(one, two)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (3, 2, 2)])
+def test_apply_refuses_other_shapes(shape, dtype):
+    product = rnnjac.graded_product(jnp.ones((1, 3, 3), dtype))
+    for function in (product.apply, product.transpose_apply):
+        with pytest.raises(ValueError, match=r"v: expected shape \(3,\) or \(3, k\); got shape"):
+            function(jnp.ones(shape, dtype))

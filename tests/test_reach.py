@@ -116,6 +116,9 @@ def test_no_steps_and_one_unit(dtype):
     start = jnp.zeros(1, dtype)
     found = rnnjac.reach(multiply, jnp.ones((1, 1)), start, length=0)
     np.testing.assert_array_equal(found, np.zeros((1, 1, 1)))
+    none = jnp.zeros((0, 1, 1), dtype)
+    found = rnnjac.reach(lambda params, state, factor: factor @ state, None, start, none)
+    np.testing.assert_array_equal(found, np.zeros((1, 1, 1)))
     found = rnnjac.reach(multiply, jnp.full((1, 1), -0.5), start, length=2, chunk=1)[..., 0]
     expected = np.log(0.5) * np.array([[0, np.nan, np.nan], [1, 0, np.nan], [2, 1, 0]])
     np.testing.assert_allclose(found, expected, atol=tolerance(dtype))

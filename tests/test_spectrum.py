@@ -19,6 +19,10 @@ def linear(matrix, state, x):
     return matrix @ state
 
 
+def linear_input(params, state, factor):
+    return factor @ state
+
+
 def constant(scale_and_matrix, state, x):
     scale, matrix = scale_and_matrix
     return scale * (matrix @ state)
@@ -106,6 +110,28 @@ def test_sum_is_the_determinant_over_20000_steps(dtype):
     factors = np.asarray(rnnjac.jacobians(cell.step, params, jnp.zeros(n, dtype), inputs), float)
     determinants = np.linalg.slogdet(factors)[1].sum()
     np.testing.assert_allclose(logs.sum(), determinants, rtol=sum_of_logs(dtype))
+
+
+@pytest.mark.parametrize("n", (1, 3))
+def test_a_steady_chain_keeps_its_digits_however_long(n, dtype):
+    """In float32 d is rounded to the same side at every step, by 0.01 at the end of this chain."""
+    rates = jnp.asarray([0.01, 0.03, 100.0][:n], dtype)
+    found = rnnjac.spectrum(lambda rates, state, x: rates * state, rates, rates, length=100_000)
+    expected = np.sort(100_000 * np.log(np.asarray(rates, np.float64)))[::-1]
+    error = np.abs(np.asarray(found.log_singular_values, np.float64) - expected)
+    assert (error <= LOG_SUM * jnp.finfo(dtype).eps * np.abs(expected)).all()
+    assert (error <= found.error).all()
+
+
+@pytest.mark.parametrize("part", (np.triu, np.tril))
+def test_no_nan_where_entries_lie_decades_apart(part, dtype):
+    draw = np.random.default_rng(3)
+    size = 10 ** draw.uniform(-18, 18, size=(20, 12, 4, 4))
+    factors = jnp.asarray(part(draw.normal(size=size.shape) * size), dtype)
+    found = jax.vmap(lambda chain: rnnjac.spectrum(linear_input, None, jnp.zeros(4, dtype), chain))
+    result = found(factors)
+    assert not jnp.isnan(result.log_singular_values).any()
+    assert not jnp.isnan(result.error).any()
 
 
 @pytest.mark.parametrize("at", [[0, 1, 7, 30], [30, 7, 7, 0], [30], (5,), np.array([2, 3])])

@@ -129,6 +129,49 @@ def test_hot_path_lowers_for_every_platform(name, batch, dtype):
     assert set(exported.platforms) == set(platforms)
 
 
+LARGER = cells.elman(2, 20)
+
+
+def of_larger(function):
+    start = jnp.zeros(20)
+    return lambda params, inputs: function(LARGER.step, params, start, inputs)
+
+
+def values(params, inputs):
+    return of_larger(rnnjac.lyapunov_exponents)(params, inputs).values.sum()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        jax.vmap(of_larger(rnnjac.spectrum), (None, 0)),
+        jax.vmap(of_larger(rnnjac.lyapunov_exponents), (None, 0)),
+        jax.vmap(jax.grad(values), (None, 0)),
+    ],
+)
+def test_every_product_is_in_full_precision(function):
+    """Rules of batching and differentiation too, which are traced later than the rest."""
+    given = LARGER.init(jax.random.key(0)), jnp.ones((3, 60, 2))
+    exported = export.export(jax.jit(function), platforms=["cuda"])(*given).mlir_module()
+    products = [line for line in exported.splitlines() if "stablehlo.dot_general" in line]
+    assert products
+    assert all("HIGHEST" in line for line in products)
+
+
+def test_a_spectrum_beside_a_loss_without_inputs():
+    params = jnp.stack([jnp.eye(17), 2 * jnp.eye(17)])
+
+    def loss(matrix):
+        fixed = jax.lax.stop_gradient(matrix)
+        start = jnp.ones(17, matrix.dtype)
+        found = rnnjac.spectrum(lambda m, s, x: m @ s, fixed, start, length=3)
+        return jnp.sum(matrix**2), found.log_singular_values
+
+    (_, logs), slope = jax.vmap(jax.value_and_grad(loss, has_aux=True))(params)
+    np.testing.assert_array_equal(slope, 2 * params)
+    np.testing.assert_allclose(logs[1], 3 * np.log(2), rtol=FEW_STEPS * jnp.finfo(logs.dtype).eps)
+
+
 MANY = """
 import jax, jax.numpy as jnp, rnnjac
 cell = rnnjac.cells.elman(0, 32)
