@@ -53,14 +53,13 @@ class Elimination(NamedTuple):
     """LU with partial pivoting of an image whose columns carry the log scales d.
 
     All matrices are transposed: LAPACK stores a matrix column by column, and no pass over one is
-    lost to copying it. ``order`` is that of elimination, ``size`` the largest entry of each column
-    in it, ``graded`` R~ with ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign,
-    ``log_scale`` is d_i + log |r_ii|, ``packed`` and ``rows`` LAPACK's factors and row order, and
-    ``steep`` whether a pivot is too small for this order.
+    lost to copying it. ``order`` is that of elimination, ``graded`` R~ with
+    ``R~_ij = R_ij / |r_ii| e^(d_j - d_i)`` and unit diagonal up to sign, ``log_scale`` is
+    d_i + log |r_ii|, ``packed`` and ``rows`` LAPACK's factors and row order, and ``steep`` whether
+    a pivot is too small for this order.
     """
 
     order: jax.Array
-    size: jax.Array
     graded: jax.Array
     log_scale: jax.Array
     packed: jax.Array
@@ -174,7 +173,7 @@ def _eliminate(
     packed = packed.T
     graded, new_scale = grade(packed, size, scale)
     order, no = jnp.arange(scale.size), jnp.zeros((), bool)
-    step = Elimination(order, size, graded, new_scale, packed, rows, no)
+    step = Elimination(order, graded, new_scale, packed, rows, no)
     return step._replace(steep=jnp.any(_steep(step, scale, weight)))
 
 

@@ -72,9 +72,9 @@ def lyapunov_exponents(
     O(n^2 k) work for a dense step and O(n k) memory, whatever T; no Jacobian is formed. In float64,
     outside derivatives (and outside batches, except on a CPU from n = 16 on), steps share a
     factorisation where that adds no more than about 1e-10 to a log |r_jj|. A direction that is lost
-    up to rounding only shows as a rate near log eps. Differentiable in forward and
-    reverse mode through every factorisation (reverse mode keeps O(T n k) numbers); a lost direction
-    has derivative 0. When ``values[0] * T`` is large and positive the derivative is finite but
+    up to rounding only shows as a rate near log eps. Differentiable in forward and reverse mode
+    through every factorisation (reverse mode keeps O(T n k) numbers); a lost direction has
+    derivative 0. When ``values[0] * T`` is large and positive the derivative is finite but
     meaningless, as that of any trajectory through chaos.
 
     References

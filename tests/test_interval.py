@@ -56,8 +56,10 @@ def test_what_lost_too_much_is_done_again(dtype):
     factors = jnp.ones(40).at[20].set(3.0)
     limit = float(jnp.finfo(dtype).eps) * 100
     rule = counting(lambda x: jnp.where(x == 3.0, 1e6, 0.0), limit)
-    _, found, _, expected, _ = run(rule, factors)
+    few, found, _, expected, _ = run(rule, factors)
     assert found == pytest.approx(expected)
+    # 1 to 5 steps, 5 up to the one that loses, that one, 1 to 5 again, and what is left
+    assert few == 5 + 1 + 1 + 5 + 1
     rejected = counting(lambda x: jnp.full_like(x, jnp.nan), limit)
     assert run(rejected, factors)[0] == 40
 
