@@ -12,7 +12,7 @@ from benchmarks.workloads import Problem
 from rnnjac import graded
 from rnnjac.dynamics import bind
 from rnnjac.jacobian import push_forward
-from rnnjac.spectrum import transposed
+from rnnjac.strides import transposed
 
 
 def products(problem: Problem) -> Run:

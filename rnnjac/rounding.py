@@ -42,6 +42,20 @@ def exact(n: int, dtype) -> Rounding:
     return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), jnp.float32))
 
 
+class Noise(NamedTuple):
+    """The rounding of ``steps`` steps whose R were multiplied to one image C.
+
+    ``size`` is the root mean square over the steps of the error of each row relative to its pivot,
+    in units of eps, ``pivots`` are those of the last step, and ``exact`` (transposed) says where
+    nothing was rounded.
+    """
+
+    size: jax.Array
+    pivots: jax.Array
+    exact: jax.Array
+    steps: jax.Array
+
+
 def after_step(
     before: Rounding,
     step: Elimination,
@@ -49,51 +63,128 @@ def after_step(
     shorter: GradedProduct,
     longer: GradedProduct,
 ) -> Rounding:
-    """Rounding after the elimination of an image that made the product longer by a factor."""
-    lost = jnp.isneginf(step.log_scale)
-    pivots = jnp.abs(jnp.diagonal(step.packed))
-    pivots = jnp.where(pivots == 0, 1, pivots)
+    """Rounding after the elimination of an image that made the product longer by a factor.
+
+    dY is random, of the size of each row of Y: rows shrunk by saturated units have errors as small,
+    and L has entries up to 1, so that a row of |J| |L| is as large as the largest entry of that row
+    of Y. Zeros that elimination does not fill in carry no rounding.
+    """
     columns = image.T[step.order]
-    moved = _in_graded_coordinates(step, columns, pivots, before.tilt)
+    pivots = _pivots(step)
+    size = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
+    exact = (columns == 0)[:, step.rows] & (step.packed == 0)
+    unit = _unit(step, pivots)
+    changed = _random(size, exact, unit.dtype) + _tilted(step, unit, before.tilt)
+    moved = _solved(unit, changed) * _damping(jnp.log(pivots), _size(step, longer))
+    return _added(before, step, moved, shorter, columns)
+
+
+def after_several(
+    before: Rounding,
+    step: Elimination,
+    image: jax.Array,
+    noise: Noise,
+    shorter: GradedProduct,
+    longer: GradedProduct,
+) -> Rounding:
+    """Rounding after the elimination of C = R_m ... R_1, whose factors brought the noise.
+
+    Every step is taken to be as noisy as their mean, and C to shrink by as much in each of them.
+    The noise of the last step is not damped yet where it tilts L; on its way into U that of the
+    first is damped the least. C itself is rounded once more where its elimination changes it.
+    """
+    pivots = _pivots(step)
+    unit, logs, size = _unit(step, pivots), jnp.log(pivots), _size(step, longer)
+    exact = noise.exact[step.order][:, step.rows] & (step.packed == 0)
+    again = jnp.max(jnp.abs(image), axis=1)[step.rows] / pivots
+    total = jnp.sqrt(jnp.square(noise.size[step.rows]) + jnp.square(again) / noise.steps)
+    rounded = _solved(unit, _random(total, exact, unit.dtype))
+    tilted = _solved(unit, _tilted(step, unit, before.tilt))
+    damping, into_left = _damping(logs, size), _damping(jnp.log(noise.pivots[step.rows]), size)
+    fresh = jnp.where(jnp.tri(size.size, dtype=bool), damping, into_left)
+    moved = _limited(rounded * fresh * _terms(logs, noise.steps)) + _limited(tilted * damping)
+    return _added(before, step, moved, shorter, image.T[step.order])
+
+
+def _terms(logs: jax.Array, steps: jax.Array) -> jax.Array:
+    """Root of sum_k q^(2 k), k < steps: noise that each step damps by q = (c_i / c_j)^(1 / steps).
+
+    For i > j, and its inverse above the diagonal; ``logs`` are those of the pivots c.
+    """
+    grown = logs[None, :] - logs[:, None]
+    grown = 2 * jnp.minimum(jnp.where(jnp.tri(logs.size, dtype=bool), -grown, grown), 40)
+    each = grown / steps
+    level = jnp.abs(each) < 1e-3
+    total = jnp.expm1(grown) / jnp.where(level, 1, jnp.expm1(each))
+    return jnp.sqrt(jnp.where(level, steps, total)).astype(jnp.float32)
+
+
+def _pivots(step: Elimination) -> jax.Array:
+    """|r_ii|, 1 in place of 0."""
+    pivots = jnp.abs(jnp.diagonal(step.packed))
+    return jnp.where(pivots == 0, 1, pivots)
+
+
+def _size(step: Elimination, longer: GradedProduct) -> jax.Array:
+    """Log of the size that each direction has in the product."""
+    lost = jnp.isneginf(step.log_scale)
+    weight = jnp.max(jnp.abs(longer.right), axis=1)
+    return jnp.where(lost, 0, step.log_scale + jnp.log(weight))
+
+
+def _unit(step: Elimination, pivots: jax.Array) -> jax.Array:
+    """Transpose of R_1 in R = D R_1, with |R_1_ii| = 1.
+
+    In the coordinates D^-1 X D = (D^-1 L'^-1 dY + R_1 F) R_1^-1 all entries are of moderate size,
+    so that single precision is enough, and twice as fast. L' is well-conditioned.
+    """
+    lost = jnp.diag(jnp.diagonal(step.packed) == 0)
+    unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
+    return _limited(unit).astype(jnp.float32)
+
+
+def _random(size: jax.Array, exact: jax.Array, dtype) -> jax.Array:
+    """D^-1 L'^-1 dY with rows of the given size."""
+    draw = jnp.asarray(np.random.default_rng(0).normal(size=exact.shape).T, dtype)
+    return jnp.where(exact, 0, draw * jnp.clip(size, 0, TILT_LIMIT).astype(dtype)[None, :])
+
+
+def _tilted(step: Elimination, unit: jax.Array, tilt: jax.Array) -> jax.Array:
+    """R_1 F."""
+    return tilt[step.order] @ back_in_order(unit, step.order)
+
+
+def _solved(unit: jax.Array, changed: jax.Array) -> jax.Array:
+    """The change times R_1^-1."""
+    moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
+    return _limited(jnp.where(jnp.isnan(moved), TILT_LIMIT, moved))
+
+
+def _limited(moved: jax.Array) -> jax.Array:
+    return jnp.clip(moved, -TILT_LIMIT, TILT_LIMIT)
+
+
+def _added(
+    before: Rounding,
+    step: Elimination,
+    moved: jax.Array,
+    shorter: GradedProduct,
+    columns: jax.Array,
+) -> Rounding:
+    """What was known before and what a step has ``moved``; ``columns`` are those of its image."""
+    dtype = before.variance.dtype
+    lost = jnp.isneginf(step.log_scale)
     moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
-    size = jnp.where(lost, 0, step.log_scale + jnp.log(jnp.max(jnp.abs(longer.right), axis=1)))
-    moved = moved * _damping(jnp.log(pivots), size)
-    upper = jnp.max(jnp.square(jnp.tril(moved)), axis=0).astype(pivots.dtype)
+    upper = jnp.max(jnp.square(jnp.tril(moved)), axis=0).astype(dtype)
     was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
     added = jax.lax.cond(
         jnp.any(lost), lambda: _of_lost(lost, was_alive, step, columns, upper), lambda: upper
     )
     # A pivot that may be all rounding could as well be zero: no finite error covers that.
-    certain = SAFETY * jnp.finfo(added.dtype).eps * jnp.sqrt(added) < 1
+    certain = SAFETY * jnp.finfo(dtype).eps * jnp.sqrt(added) < 1
     variance = before.variance[step.order] + jnp.where(certain, added, jnp.inf)
-    turned = jnp.diagonal(moved).astype(pivots.dtype)
-    drift = jnp.where(lost, 0, before.drift[step.order] + turned)
-    return Rounding(variance, drift, jnp.clip(jnp.triu(moved, 1), -TILT_LIMIT, TILT_LIMIT))
-
-
-def _in_graded_coordinates(
-    step: Elimination, columns: jax.Array, pivots: jax.Array, tilt: jax.Array
-) -> jax.Array:
-    """Transpose of D^-1 X D with R = D R_1, |R_1_ii| = 1: (D^-1 L'^-1 dY + R_1 F) R_1^-1.
-
-    Without the pivots D all entries are of moderate size, so single precision is enough, and twice
-    as fast. dY is random, of the size of each row of Y, but zeros that elimination does not fill in
-    carry no rounding: rows shrunk by saturated units have errors as small, and L has entries up to
-    1, so that a row of |J| |L| is as large as the largest entry of that row of Y. L' is
-    well-conditioned.
-    """
-    error = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
-    error = jnp.clip(error, 0, TILT_LIMIT).astype(tilt.dtype)
-    draw = jnp.asarray(np.random.default_rng(0).normal(size=columns.shape).T, tilt.dtype)
-    unrounded = (columns == 0)[:, step.rows] & (step.packed == 0)
-    rounded = jnp.where(unrounded, 0, draw * error[None, :])
-    lost = jnp.diag(jnp.diagonal(step.packed) == 0)
-    unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
-    unit = jnp.clip(unit, -TILT_LIMIT, TILT_LIMIT).astype(tilt.dtype)
-    changed = rounded + tilt[step.order] @ back_in_order(unit, step.order)
-    moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
-    moved = jnp.where(jnp.isnan(moved), TILT_LIMIT, moved)
-    return jnp.clip(moved, -TILT_LIMIT, TILT_LIMIT)
+    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(moved).astype(dtype))
+    return Rounding(variance, drift, _limited(jnp.triu(moved, 1)))
 
 
 def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
@@ -107,8 +198,14 @@ def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
 def _of_lost(
     lost: jax.Array, was_alive: jax.Array, step: Elimination, columns: jax.Array, added: jax.Array
 ) -> jax.Array:
-    """A pivot that came out as zero is certain only if nothing was rounded in its row."""
-    rounded = jnp.tril(columns[:, step.rows] != 0) & was_alive[:, None]
+    """A pivot that came out as zero is certain only if nothing was rounded in its row.
+
+    That is an entry from the pivot on, or one before it whose elimination changed such an entry.
+    """
+    present = columns[:, step.rows] != 0
+    before = jnp.triu(present, 1).astype(jnp.float32)
+    changed = jnp.tril(step.packed != 0).astype(jnp.float32) @ before > 0
+    rounded = jnp.tril(present | changed) & was_alive[:, None]
     return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=0), jnp.inf, 0), added)
 
 

@@ -1,17 +1,16 @@
 """Every singular value of the Jacobian product over a span, with an error estimate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks, graded, jacobi, rounding
+from rnnjac import _checks, graded, jacobi, rounding, strides
 from rnnjac._compiled import compiled
 from rnnjac._turns import in_turns
 from rnnjac.dynamics import Step, System, bind
-from rnnjac.jacobian import push_forward
 
 
 class Spectrum(NamedTuple):
@@ -101,39 +100,28 @@ def _spectrum(step, params, state, inputs, length, at) -> Spectrum:
         _checks.integer("at", time, 0, system.length)
     sure, place = np.unique(times, return_inverse=True)
     values, opened = system.opened()
-    along = in_turns(lambda values: _along(opened(values), sure), system.start.size)
+    along = in_turns(
+        lambda values: _along(opened(values), sure),
+        system.start.size,
+        batched=lambda values: _along(opened(values), sure, strides.step_by_step),
+    )
     logs, error = along(values)
     result = Spectrum(logs[place], error[place], jnp.asarray(times, jnp.int32))
     return jax.tree.map(lambda a: a[0], result) if at is None else result
 
 
-def _along(system: System, times: np.ndarray) -> tuple[jax.Array, jax.Array]:
+def _along(
+    system: System, times: np.ndarray, advance: Callable = strides.in_strides
+) -> tuple[jax.Array, jax.Array]:
     """Log singular values and their errors, (m, n) each, at m sorted, distinct times."""
-    n, dtype = system.start.size, system.start.dtype
 
-    def one(j: jax.Array, carry: tuple) -> tuple:
-        flat, turned, error = carry
-        product, x = transposed(turned), jax.tree.map(lambda a: a[j], system.inputs)
-        flat, image = push_forward(system, flat, x, turned.left)
-        longer, step = graded.extend(product, image.T)
-        error = rounding.after_step(error, step, image.T, product, longer)
-        return flat, transposed(longer), error
-
-    def span(carry: tuple, ends: tuple) -> tuple:
-        first, last = ends
+    def span(flow: strides.Flow, ends: tuple) -> tuple:
         if system.length:  # without a step there is no row of inputs to trace
-            carry = jax.lax.fori_loop(first, last, one, carry)
-        _, turned, error = carry
-        return carry, _values(transposed(turned), error)
+            flow = advance(system, flow, *ends)
+        return flow, _values(strides.transposed(flow.turned), flow.error)
 
-    carry = (system.start, graded.identity(n, dtype), rounding.exact(n, dtype))
-    starts = np.append(0, times[:-1])
-    return jax.lax.scan(span, carry, (jnp.asarray(starts), jnp.asarray(times)))[1]
-
-
-def transposed(product: graded.GradedProduct) -> graded.GradedProduct:
-    """The product with L and U transposed, or back: the layout in which no pass copies them."""
-    return product._replace(left=product.left.T, right=product.right.T)
+    ends = np.stack([np.append(0, times[:-1]), times]).astype(np.int32)
+    return jax.lax.scan(span, strides.start(system), tuple(jnp.asarray(ends)))[1]
 
 
 def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[jax.Array, jax.Array]:

@@ -24,6 +24,7 @@ LAYERS = (
     ("jacobi",),
     ("graded",),
     ("rounding", "merge", "interval", "graded_svd"),
+    ("strides",),
     ("spectrum", "lyapunov", "gradient", "reach", "leading"),
     ("observables",),
     ("_updates", "_spectral_metrics"),
