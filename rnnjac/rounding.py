@@ -111,12 +111,12 @@ def _terms(logs: jax.Array, steps: jax.Array) -> jax.Array:
 
     For i > j, and its inverse above the diagonal; ``logs`` are those of the pivots c.
     """
-    grown = logs[None, :] - logs[:, None]
+    grown, steps = (logs[None, :] - logs[:, None]).astype(jnp.float32), steps.astype(jnp.float32)
     grown = 2 * jnp.minimum(jnp.where(jnp.tri(logs.size, dtype=bool), -grown, grown), 40)
     each = grown / steps
     level = jnp.abs(each) < 1e-3
-    total = jnp.expm1(grown) / jnp.where(level, 1, jnp.expm1(each))
-    return jnp.sqrt(jnp.where(level, steps, total)).astype(jnp.float32)
+    total = (jnp.exp(grown) - 1) / jnp.where(level, 1, jnp.exp(each) - 1)
+    return jnp.sqrt(jnp.where(level, steps, total))
 
 
 def _pivots(step: Elimination) -> jax.Array:

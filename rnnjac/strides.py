@@ -7,10 +7,9 @@ Each step is factored, J_k L_{k-1} = L_k R_k, but the R are multiplied as they a
 and only C is brought to graded form: one sort, one exponential of all differences of d, one product
 with U and one estimate of the rounding for m steps. C keeps the digits of each R, since its row i
 stays about as large as its diagonal entry; a product of the Jacobians would be dominated by the
-largest direction in every row.
-
-A step that loses rank, or nearly does, needs the column order and the checks of `graded.extend`,
-and is taken alone.
+largest direction in every row. Where a row of C does outgrow its diagonal entry (factors far from
+normal), fewer steps are taken at a time. One that loses rank, or nearly does, needs the column
+order and the checks of `graded.extend`, and is taken alone.
 """
 
 from typing import Any, NamedTuple
@@ -41,11 +40,13 @@ class Flow(NamedTuple):
     stride: jax.Array
 
 
-class _Composite(NamedTuple):
-    """What ``done`` steps have made of a state and of L, with their C; L and C transposed.
+class _Factor(NamedTuple):
+    """What ``done`` steps do to a graded product L diag(e^d) U: they turn L into ``left`` C.
 
-    ``squares`` sums the squared errors of each row of R relative to its pivot, in units of eps.
-    ``pivots`` and ``rows`` are those of the last step. ``sound`` says whether C may be used.
+    ``left`` and C, the ``triangle``, are transposed. ``squares`` sums the squared errors of each
+    row of R relative to its pivot, in units of eps; ``pivots`` and ``rows`` are those of the last
+    step. ``sound`` says whether the factor may be used. That of a single step, not eliminated yet,
+    is J L itself in place of C, and no left.
     """
 
     flat: jax.Array
@@ -72,7 +73,14 @@ def transposed(product: GradedProduct) -> GradedProduct:
 
 def step_by_step(system: System, flow: Flow, first: jax.Array, last: jax.Array) -> Flow:
     """The flow from time ``first`` to time ``last``, each step graded by itself."""
-    return jax.lax.fori_loop(first, last, lambda time, flow: _alone(system, flow, time)[0], flow)
+
+    def one(time: jax.Array, flow: Flow) -> Flow:
+        found, product = _single(system, flow, time), transposed(flow.turned)
+        longer, step = graded.extend(product, found.triangle.T)
+        error = rounding.after_step(flow.error, step, found.triangle.T, product, longer)
+        return Flow(found.flat, transposed(longer), error, flow.stride)
+
+    return jax.lax.fori_loop(first, last, one, flow)
 
 
 def in_strides(system: System, flow: Flow, first: jax.Array, last: jax.Array) -> Flow:
@@ -81,66 +89,89 @@ def in_strides(system: System, flow: Flow, first: jax.Array, last: jax.Array) ->
     def stride(carry: tuple) -> tuple:
         time, flow = carry
         steps = jnp.minimum(flow.stride, last - time)
-        flow, done = jax.lax.cond(
+        found = jax.lax.cond(
             steps == 1,
-            lambda: _alone(system, flow, time),
-            lambda: _together(system, flow, time, steps),
+            lambda: _single(system, flow, time),
+            lambda: _several(system, flow, time, steps),
         )
-        return time + done, flow
+        flow = jax.lax.cond(
+            found.sound, lambda: _graded(flow, found), lambda: _retreated(flow, found, steps)
+        )
+        return time + jnp.where(found.sound, found.done, 0), flow
 
     return jax.lax.while_loop(lambda carry: carry[0] < last, stride, (first, flow))[1]
 
 
-def _alone(system: System, flow: Flow, time: jax.Array) -> tuple[Flow, jax.Array]:
-    """The flow after one step, and 1."""
-    product, x = transposed(flow.turned), _row(system, time)
-    flat, image = push_forward(system, flow.flat, x, flow.turned.left)
-    longer, step = graded.extend(product, image.T)
-    error = rounding.after_step(flow.error, step, image.T, product, longer)
-    pivots = jnp.abs(jnp.diagonal(step.packed))
-    sound = _sound(pivots, jnp.max(jnp.abs(image), axis=0)[step.rows] / pivots)
-    stride = jnp.where(sound, jnp.maximum(flow.stride, 2), 1)
-    return Flow(flat, transposed(longer), error, stride), jnp.ones_like(flow.stride)
+def _single(system: System, flow: Flow, time: jax.Array) -> _Factor:
+    """The factor of the step at a time."""
+    flat, image = push_forward(system, flow.flat, _row(system, time), flow.turned.left)
+    return _empty(flow)._replace(flat=flat, triangle=image, done=jnp.ones_like(flow.stride))
 
 
-def _together(
-    system: System, flow: Flow, time: jax.Array, steps: jax.Array
-) -> tuple[Flow, jax.Array]:
-    """The flow after ``steps`` steps and their number; as it was and 0 if they need more care.
-
-    After a step that is not sound those before it are tried next, which brings it to the front.
-    """
+def _several(system: System, flow: Flow, time: jax.Array, steps: jax.Array) -> _Factor:
+    """The factor of some steps, or of as many as there are up to one that is not sound."""
     found = jax.lax.while_loop(
         lambda found: found.sound & (found.done < steps),
         lambda found: _push(system, found, time + found.done),
-        _empty(flow, steps),
+        _empty(flow),
     )
-    good = found.sound & jnp.all(jnp.isfinite(found.triangle))
-    following = jax.lax.cond(good, lambda: _graded(flow, found), lambda: flow)
-    spread = jnp.max(jnp.abs(jnp.log(jnp.abs(jnp.diagonal(found.triangle)))))
-    room = (steps == flow.stride) & (2 * spread < _range(spread.dtype))
-    longer = jnp.minimum(jnp.where(room, 2 * steps, flow.stride), LONGEST)
-    shorter = jnp.maximum(jnp.where(found.sound, steps // 2, found.done - 1), 1)
-    following = following._replace(stride=jnp.where(good, longer, shorter))
-    return following, jnp.where(good, found.done, 0)
+    return found._replace(sound=found.sound & (_tail(found) < _steepest(found.squares.dtype)))
 
 
-def _empty(flow: Flow, steps: jax.Array) -> _Composite:
+def _graded(flow: Flow, found: _Factor) -> Flow:
+    """The flow with a factor taken into its product, and the number of steps to try next."""
+    product, image, single = transposed(flow.turned), found.triangle.T, found.done == 1
+    inner, step = graded.extend(product, image)
+    error = jax.lax.cond(
+        single,
+        lambda: rounding.after_step(flow.error, step, image, product, inner),
+        lambda: rounding.after_several(flow.error, step, image, _noise(found), product, inner),
+    )
+    left = jax.lax.cond(single, lambda: inner.left.T, lambda: inner.left.T @ found.left)
+    turned = GradedProduct(left, inner.log_scale, inner.right.T)
+    stride = jax.lax.cond(
+        single, lambda: _from_one(flow, step, image), lambda: _lengthened(flow, found)
+    )
+    return Flow(found.flat, turned, error, stride)
+
+
+def _from_one(flow: Flow, step: graded.Elimination, image: jax.Array) -> jax.Array:
+    """How many steps to try after a single one, which may be the last before the end."""
+    pivots = jnp.abs(jnp.diagonal(step.packed))
+    sound = _sound(pivots, jnp.max(jnp.abs(image), axis=1)[step.rows] / pivots)
+    return jnp.where(sound, jnp.maximum(flow.stride, 2), 1)
+
+
+def _lengthened(flow: Flow, found: _Factor) -> jax.Array:
+    """Twice as many steps as before, if C leaves room for that."""
+    dtype, pivots = found.squares.dtype, jnp.abs(jnp.diagonal(found.triangle))
+    in_range = 2 * jnp.max(jnp.abs(jnp.log(pivots))) < _range(dtype)
+    room = in_range & (_tail(found) ** 1.5 < _steepest(dtype)) & (found.done == flow.stride)
+    return jnp.minimum(jnp.where(room, 2 * flow.stride, flow.stride), LONGEST)
+
+
+def _retreated(flow: Flow, found: _Factor, steps: jax.Array) -> Flow:
+    """The flow as it was, to go up to the step that was not sound, or half as far."""
+    fewer = jnp.where(found.done < steps, found.done - 1, steps // 2)
+    return flow._replace(stride=jnp.maximum(fewer, 1))
+
+
+def _empty(flow: Flow) -> _Factor:
     """No step yet after a flow."""
     one = jnp.ones_like(flow.turned.log_scale)
-    return _Composite(
+    return _Factor(
         flat=flow.flat,
         left=flow.turned.left,
         triangle=jnp.diag(one),
         squares=jnp.zeros_like(one),
         pivots=one,
         rows=jnp.zeros(one.shape, jnp.int32),
-        done=jnp.zeros_like(steps),
+        done=jnp.zeros_like(flow.stride),
         sound=jnp.ones((), bool),
     )
 
 
-def _push(system: System, found: _Composite, time: jax.Array) -> _Composite:
+def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     """One more step: J L = L' R, and R C."""
     flat, image = push_forward(system, found.flat, _row(system, time), found.left)
     packed, _, rows = jax.lax.linalg.lu(image.T)
@@ -148,7 +179,7 @@ def _push(system: System, found: _Composite, time: jax.Array) -> _Composite:
     pivots = jnp.abs(jnp.diagonal(packed))
     error = jnp.max(jnp.abs(image), axis=0)[rows] / pivots
     triangle = _product(found.triangle, jnp.tril(packed))
-    return _Composite(
+    return _Factor(
         flat=flat,
         left=frame.in_place(packed, rows),
         triangle=triangle,
@@ -158,6 +189,16 @@ def _push(system: System, found: _Composite, time: jax.Array) -> _Composite:
         done=found.done + 1,
         sound=_sound(jnp.diagonal(triangle), error),
     )
+
+
+def _noise(found: _Factor) -> rounding.Noise:
+    """The rounding of the steps of a factor."""
+    steps = found.done.astype(found.squares.dtype)
+    # left of the diagonal, an entry of L' that is zero was never there to be eliminated
+    absent = jnp.where(
+        jnp.tri(found.rows.size, dtype=bool), found.triangle == 0, found.left[:, found.rows] == 0
+    )
+    return rounding.Noise(jnp.sqrt(found.squares / steps), found.pivots, absent, steps)
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
@@ -171,19 +212,15 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.concatenate([top, jnp.concatenate(bottom, axis=1)])
 
 
-def _graded(flow: Flow, found: _Composite) -> Flow:
-    """The flow with C taken into its product, like any other factor."""
-    product, image = transposed(flow.turned), found.triangle.T
-    inner, step = graded.extend(product, image)
-    steps = found.done.astype(image.dtype)
-    # left of the diagonal, an entry of L' that is zero was never there to be eliminated
-    absent = jnp.where(
-        jnp.tri(*image.shape, dtype=bool), found.triangle == 0, found.left[:, found.rows] == 0
-    )
-    noise = rounding.Noise(jnp.sqrt(found.squares / steps), found.pivots, absent, steps)
-    error = rounding.after_several(flow.error, step, image, noise, product, inner)
-    turned = GradedProduct(inner.left.T @ found.left, inner.log_scale, inner.right.T)
-    return Flow(found.flat, turned, error, flow.stride)
+def _tail(found: _Factor) -> jax.Array:
+    """How many times a row of C outgrows its diagonal entry."""
+    largest = jnp.max(jnp.abs(found.triangle), axis=0)
+    return jnp.max(largest / jnp.abs(jnp.diagonal(found.triangle)))
+
+
+def _steepest(dtype: np.dtype) -> float:
+    """By how much a row of C may outgrow its diagonal entry."""
+    return float(np.finfo(dtype).eps ** (-1 / 3))
 
 
 def _sound(pivots: jax.Array, error: jax.Array) -> jax.Array:
