@@ -43,17 +43,13 @@ def exact(n: int, dtype) -> Rounding:
 
 
 class Noise(NamedTuple):
-    """The rounding of ``steps`` steps whose R were multiplied to one image C.
+    """The rounding X of several steps whose R were multiplied to one image C; transposed.
 
-    ``size`` is the root mean square over the steps of the error of each row relative to its pivot,
-    in units of eps, ``pivots`` are those of the last step, and ``exact`` (transposed) says where
-    nothing was rounded.
+    ``log_size`` is the log of its size, in units of eps, and ``exact`` says where there is none.
     """
 
-    size: jax.Array
-    pivots: jax.Array
+    log_size: jax.Array
     exact: jax.Array
-    steps: jax.Array
 
 
 def after_step(
@@ -89,34 +85,18 @@ def after_several(
 ) -> Rounding:
     """Rounding after the elimination of C = R_m ... R_1, whose factors brought the noise.
 
-    Every step is taken to be as noisy as their mean, and C to shrink by as much in each of them.
-    The noise of the last step is not damped yet where it tilts L; on its way into U that of the
-    first is damped the least. C itself is rounded once more where its elimination changes it.
+    C itself is rounded once more where its elimination changes it.
     """
     pivots = _pivots(step)
     unit, logs, size = _unit(step, pivots), jnp.log(pivots), _size(step, longer)
     exact = noise.exact[step.order][:, step.rows] & (step.packed == 0)
     again = jnp.max(jnp.abs(image), axis=1)[step.rows] / pivots
-    total = jnp.sqrt(jnp.square(noise.size[step.rows]) + jnp.square(again) / noise.steps)
-    rounded = _solved(unit, _random(total, exact, unit.dtype))
-    tilted = _solved(unit, _tilted(step, unit, before.tilt))
-    damping, into_left = _damping(logs, size), _damping(jnp.log(noise.pivots[step.rows]), size)
-    fresh = jnp.where(jnp.tri(size.size, dtype=bool), damping, into_left)
-    moved = _limited(rounded * fresh * _terms(logs, noise.steps)) + _limited(tilted * damping)
-    return _added(before, step, moved, shorter, image.T[step.order])
-
-
-def _terms(logs: jax.Array, steps: jax.Array) -> jax.Array:
-    """Root of sum_k q^(2 k), k < steps: noise that each step damps by q = (c_i / c_j)^(1 / steps).
-
-    For i > j, and its inverse above the diagonal; ``logs`` are those of the pivots c.
-    """
-    grown, steps = (logs[None, :] - logs[:, None]).astype(jnp.float32), steps.astype(jnp.float32)
-    grown = 2 * jnp.minimum(jnp.where(jnp.tri(logs.size, dtype=bool), -grown, grown), 40)
-    each = grown / steps
-    level = jnp.abs(each) < 1e-3
-    total = (jnp.exp(grown) - 1) / jnp.where(level, 1, jnp.exp(each) - 1)
-    return jnp.sqrt(jnp.where(level, steps, total))
+    changed = _random(again, exact, unit.dtype) + _tilted(step, unit, before.tilt)
+    moved = _limited(_solved(unit, changed) * _damping(logs, size))
+    fresh = _solved(unit, _random(jnp.ones_like(again), exact, unit.dtype))
+    log_size = noise.log_size[step.rows][:, step.rows] + _into_right(size)
+    fresh = _limited(fresh * _limited_exp(log_size))
+    return _added(before, step, moved + fresh, shorter, image.T[step.order])
 
 
 def _pivots(step: Elimination) -> jax.Array:
@@ -189,10 +169,16 @@ def _added(
 
 def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
     """From D^-1 X D to X, its upper part times e^(d_j - d_i) on the way into U'; transposed."""
-    grown = log_pivots[None, :] - log_pivots[:, None]
-    into_right = jnp.tril(jnp.minimum(0, size[:, None] - size[None, :]))
-    limited = jnp.minimum(grown + into_right, jnp.log(TILT_LIMIT).astype(size.dtype))
-    return jnp.exp(limited.astype(jnp.float32))
+    return _limited_exp(log_pivots[None, :] - log_pivots[:, None] + _into_right(size))
+
+
+def _into_right(size: jax.Array) -> jax.Array:
+    """d_j - d_i above the diagonal, transposed."""
+    return jnp.tril(jnp.minimum(0, size[:, None] - size[None, :]))
+
+
+def _limited_exp(logs: jax.Array) -> jax.Array:
+    return jnp.exp(jnp.minimum(logs, np.log(TILT_LIMIT)).astype(jnp.float32))
 
 
 def _of_lost(
@@ -203,7 +189,7 @@ def _of_lost(
     That is an entry from the pivot on, or one before it whose elimination changed such an entry.
     """
     present = columns[:, step.rows] != 0
-    before = jnp.triu(present, 1).astype(jnp.float32)
+    before = jnp.triu(present | (step.packed != 0), 1).astype(jnp.float32)
     changed = jnp.tril(step.packed != 0).astype(jnp.float32) @ before > 0
     rounded = jnp.tril(present | changed) & was_alive[:, None]
     return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=0), jnp.inf, 0), added)

@@ -24,6 +24,8 @@ from rnnjac.graded import GradedProduct
 from rnnjac.jacobian import push_forward
 
 FIRST, LONGEST = 8, 64
+# By how much the tilt of L may grow within some steps: its growth is estimated there, not followed.
+REGROWTH = 1e3
 # From this size on a product of triangles is put together from those of its blocks.
 LARGE = 128
 
@@ -43,17 +45,19 @@ class Flow(NamedTuple):
 class _Factor(NamedTuple):
     """What ``done`` steps do to a graded product L diag(e^d) U: they turn L into ``left`` C.
 
-    ``left`` and C, the ``triangle``, are transposed. ``squares`` sums the squared errors of each
-    row of R relative to its pivot, in units of eps; ``pivots`` and ``rows`` are those of the last
-    step. ``sound`` says whether the factor may be used. That of a single step, not eliminated yet,
-    is J L itself in place of C, and no left.
+    ``left`` and C, the ``triangle``, are transposed; ``scale`` is |c_ii|. ``rows`` is the order of the last step.
+    ``squares`` sums the squared noise of the rows of R relative to their pivots, in units of eps,
+    and ``variance`` (transposed) is what became of it, see `_spread`. ``sound`` says whether the
+    factor may be used; ``done`` counts the step that was not. A single step is not eliminated yet:
+    J L itself stands in place of C.
     """
 
     flat: jax.Array
     left: jax.Array
     triangle: jax.Array
+    scale: jax.Array
     squares: jax.Array
-    pivots: jax.Array
+    variance: jax.Array
     rows: jax.Array
     done: jax.Array
     sound: jax.Array
@@ -86,20 +90,25 @@ def step_by_step(system: System, flow: Flow, first: jax.Array, last: jax.Array) 
 def in_strides(system: System, flow: Flow, first: jax.Array, last: jax.Array) -> Flow:
     """The flow from time ``first`` to time ``last``, as many steps as possible graded together."""
 
-    def stride(carry: tuple) -> tuple:
+    def turn(carry: tuple) -> tuple:
         time, flow = carry
-        steps = jnp.minimum(flow.stride, last - time)
-        found = jax.lax.cond(
-            steps == 1,
-            lambda: _single(system, flow, time),
-            lambda: _several(system, flow, time, steps),
-        )
-        flow = jax.lax.cond(
-            found.sound, lambda: _graded(flow, found), lambda: _retreated(flow, found, steps)
-        )
-        return time + jnp.where(found.sound, found.done, 0), flow
+        return _turn(system, time, flow, last)
 
-    return jax.lax.while_loop(lambda carry: carry[0] < last, stride, (first, flow))[1]
+    return jax.lax.while_loop(lambda carry: carry[0] < last, turn, (first, flow))[1]
+
+
+def _turn(system: System, time: jax.Array, flow: Flow, last: jax.Array) -> tuple[jax.Array, Flow]:
+    """The time and the flow after the next steps that go together; no time passes if none do."""
+    steps = jnp.minimum(flow.stride, last - time)
+    found = jax.lax.cond(
+        steps == 1,
+        lambda: _single(system, flow, time),
+        lambda: _several(system, flow, time, steps),
+    )
+    flow = jax.lax.cond(
+        found.sound, lambda: _graded(flow, found), lambda: _retreated(flow, found, steps)
+    )
+    return time + jnp.where(found.sound, found.done, 0), flow
 
 
 def _single(system: System, flow: Flow, time: jax.Array) -> _Factor:
@@ -115,7 +124,7 @@ def _several(system: System, flow: Flow, time: jax.Array, steps: jax.Array) -> _
         lambda found: _push(system, found, time + found.done),
         _empty(flow),
     )
-    return found._replace(sound=found.sound & (_tail(found) < _steepest(found.squares.dtype)))
+    return found._replace(sound=found.sound & (_tail(found) < _limit(found.squares.dtype)))
 
 
 def _graded(flow: Flow, found: _Factor) -> Flow:
@@ -146,7 +155,7 @@ def _lengthened(flow: Flow, found: _Factor) -> jax.Array:
     """Twice as many steps as before, if C leaves room for that."""
     dtype, pivots = found.squares.dtype, jnp.abs(jnp.diagonal(found.triangle))
     in_range = 2 * jnp.max(jnp.abs(jnp.log(pivots))) < _range(dtype)
-    room = in_range & (_tail(found) ** 1.5 < _steepest(dtype)) & (found.done == flow.stride)
+    room = in_range & (_tail(found) ** 1.5 < _limit(dtype)) & (found.done == flow.stride)
     return jnp.minimum(jnp.where(room, 2 * flow.stride, flow.stride), LONGEST)
 
 
@@ -163,8 +172,9 @@ def _empty(flow: Flow) -> _Factor:
         flat=flow.flat,
         left=flow.turned.left,
         triangle=jnp.diag(one),
+        scale=one,
         squares=jnp.zeros_like(one),
-        pivots=one,
+        variance=jnp.zeros((one.size, one.size), jnp.float32),
         rows=jnp.zeros(one.shape, jnp.int32),
         done=jnp.zeros_like(flow.stride),
         sound=jnp.ones((), bool),
@@ -177,28 +187,49 @@ def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     packed, _, rows = jax.lax.linalg.lu(image.T)
     packed = packed.T
     pivots = jnp.abs(jnp.diagonal(packed))
-    error = jnp.max(jnp.abs(image), axis=0)[rows] / pivots
-    triangle = _product(found.triangle, jnp.tril(packed))
+    noise = jnp.max(jnp.abs(image), axis=0)[rows] / pivots
+    scale = found.scale * pivots
+    squares = found.squares + noise * noise
+    variance = _spread(found, pivots, noise * noise)
+    grown = jnp.max(variance, axis=0) / squares
     return _Factor(
         flat=flat,
         left=frame.in_place(packed, rows),
-        triangle=triangle,
-        squares=found.squares + error * error,
-        pivots=pivots,
+        triangle=_product(found.triangle, jnp.tril(packed)),
+        scale=scale,
+        squares=squares,
+        variance=variance,
         rows=rows,
         done=found.done + 1,
-        sound=_sound(jnp.diagonal(triangle), error),
+        sound=_sound(scale, noise) & jnp.all(grown < REGROWTH**2),
     )
+
+
+def _spread(found: _Factor, pivots: jax.Array, square: jax.Array) -> jax.Array:
+    """Variance of the rounding X after one more step, as if all R were diagonal.
+
+    Left of the diagonal it tilts L: X_ij grows by r_i / r_j in the step that brings it and in each
+    one after it. What stands right of it goes into U, where it counts (c_j / c_i)^2, by the C of
+    the steps before.
+    """
+    before = found.scale
+    left = pivots[None, :] * (1 / pivots)[:, None]
+    right = before[:, None] * (1 / before)[None, :]
+    lower = jnp.tri(pivots.size, dtype=bool)  # transposed
+    ratio = jnp.square(jnp.where(lower, right, left).astype(jnp.float32))
+    fresh = square.astype(jnp.float32)[None, :]
+    return jnp.where(lower, found.variance + fresh * ratio, (found.variance + fresh) * ratio)
 
 
 def _noise(found: _Factor) -> rounding.Noise:
     """The rounding of the steps of a factor."""
-    steps = found.done.astype(found.squares.dtype)
+    lower = jnp.tri(found.rows.size, dtype=bool)
+    logs = jnp.log(jnp.abs(jnp.diagonal(found.triangle)))
+    size = 0.5 * jnp.log(found.variance).astype(logs.dtype)
+    size = size + jnp.where(lower, logs[None, :] - logs[:, None], 0)
     # left of the diagonal, an entry of L' that is zero was never there to be eliminated
-    absent = jnp.where(
-        jnp.tri(found.rows.size, dtype=bool), found.triangle == 0, found.left[:, found.rows] == 0
-    )
-    return rounding.Noise(jnp.sqrt(found.squares / steps), found.pivots, absent, steps)
+    absent = jnp.where(lower, found.triangle == 0, found.left[:, found.rows] == 0)
+    return rounding.Noise(size, absent)
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
@@ -218,16 +249,15 @@ def _tail(found: _Factor) -> jax.Array:
     return jnp.max(largest / jnp.abs(jnp.diagonal(found.triangle)))
 
 
-def _steepest(dtype: np.dtype) -> float:
-    """By how much a row of C may outgrow its diagonal entry."""
+def _limit(dtype: np.dtype) -> float:
+    """How noisy a step, relative to its pivots, and how large a tail of C may be."""
     return float(np.finfo(dtype).eps ** (-1 / 3))
 
 
-def _sound(pivots: jax.Array, error: jax.Array) -> jax.Array:
+def _sound(pivots: jax.Array, noise: jax.Array) -> jax.Array:
     """Whether pivots are far from rounding alone, and from the ends of the range of floats."""
-    eps = jnp.finfo(error.dtype).eps
     in_range = jnp.abs(jnp.log(jnp.abs(pivots))) < _range(pivots.dtype)
-    return jnp.all(in_range & (error < eps ** (-2 / 3)))
+    return jnp.all(in_range & (noise < _limit(noise.dtype)))
 
 
 def _range(dtype: np.dtype) -> float:
