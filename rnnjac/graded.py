@@ -73,16 +73,20 @@ def identity(n: int, dtype) -> GradedProduct:
     return GradedProduct(eye, jnp.zeros(n, dtype), eye)
 
 
-def extend(product: GradedProduct, image: jax.Array) -> tuple[GradedProduct, Elimination]:
+def extend(
+    product: GradedProduct, image: jax.Array, sizes: jax.Array | None = None
+) -> tuple[GradedProduct, Elimination]:
     """Product with one more factor J on the left, given ``image = J @ product.left``.
 
     Elimination is insensitive to row scaling, so that rows made tiny by saturated units keep their
-    digits, and costs a fraction of a QR.
+    digits, and costs a fraction of a QR. ``sizes`` are those of the columns of the image that they
+    are sorted by; their largest entries by default.
     """
     weight = jnp.max(jnp.abs(product.right), axis=1)
     scale, factor = _balanced(product.log_scale, weight)
     sorted_step = in_turns(_eliminate_sorted, scale.size)
-    step = sorted_step(image.T, scale, weight * factor)
+    sizes = jnp.max(jnp.abs(image), axis=0) if sizes is None else sizes
+    step = sorted_step(image.T, scale, weight * factor, sizes)
     left = frame.in_place(step.packed, step.rows).T
     graded = step.graded * factor[step.order][:, None]
     right = (product.right.T @ back_in_order(graded, step.order)).T
@@ -133,7 +137,9 @@ def by_scale(product: GradedProduct) -> tuple[GradedProduct, jax.Array]:
     return GradedProduct(left[:, order], scale[order], right[order]), order
 
 
-def _eliminate_sorted(columns: jax.Array, log_scale: jax.Array, weight: jax.Array) -> Elimination:
+def _eliminate_sorted(
+    columns: jax.Array, log_scale: jax.Array, weight: jax.Array, sizes: jax.Array
+) -> Elimination:
     """Elimination in descending order of graded column norms, re-sorted where that is not enough.
 
     Column j brings the term image_j e^(d_j) u_j to the product; ``weight`` is the size of u_j.
@@ -161,7 +167,7 @@ def _eliminate_sorted(columns: jax.Array, log_scale: jax.Array, weight: jax.Arra
         key = jnp.log(jnp.max(left_over, axis=1) * weight[step.order]) + log_scale[step.order]
         return passes + 1, attempt(step.order[jnp.argsort(-jnp.where(done, jnp.inf, key))])
 
-    first = attempt(jnp.argsort(-(jnp.log(size * weight) + log_scale)))
+    first = attempt(jnp.argsort(-(jnp.log(sizes * weight) + log_scale)))
     return jax.lax.while_loop(unfinished, resort, (jnp.zeros((), jnp.int32), first))[1]
 
 

@@ -45,11 +45,11 @@ class Flow(NamedTuple):
 class _Factor(NamedTuple):
     """What ``done`` steps do to a graded product L diag(e^d) U: they turn L into ``left`` C.
 
-    ``left`` and C, the ``triangle``, are transposed; ``scale`` is |c_ii|. ``rows`` is the order of the last step.
-    ``squares`` sums the squared noise of the rows of R relative to their pivots, in units of eps,
-    and ``variance`` (transposed) is what became of it, see `_spread`. ``sound`` says whether the
-    factor may be used; ``done`` counts the step that was not. A single step is not eliminated yet:
-    J L itself stands in place of C.
+    ``left`` and C, the ``triangle``, are transposed; ``scale`` is |c_ii|, ``rows`` the order of the
+    last step. ``squares`` sums the squared noise of the rows of R relative to their pivots, in
+    units of eps, and ``variance`` (transposed) is what becomes of it, see `_spread`. ``sound`` says
+    whether the factor may be used; ``done`` counts the step that was not. A single step is not
+    eliminated yet: J L itself stands in place of C.
     """
 
     flat: jax.Array
@@ -124,13 +124,15 @@ def _several(system: System, flow: Flow, time: jax.Array, steps: jax.Array) -> _
         lambda found: _push(system, found, time + found.done),
         _empty(flow),
     )
-    return found._replace(sound=found.sound & (_tail(found) < _limit(found.squares.dtype)))
+    return found._replace(sound=found.sound & (_tail(found) < _limit(found.scale.dtype)))
 
 
 def _graded(flow: Flow, found: _Factor) -> Flow:
     """The flow with a factor taken into its product, and the number of steps to try next."""
     product, image, single = transposed(flow.turned), found.triangle.T, found.done == 1
-    inner, step = graded.extend(product, image)
+    # the columns of C all have the size of its first row: what is left of each is c_ii
+    sizes = jnp.where(single, jnp.max(jnp.abs(image), axis=0), found.scale)
+    inner, step = graded.extend(product, image, sizes)
     error = jax.lax.cond(
         single,
         lambda: rounding.after_step(flow.error, step, image, product, inner),
@@ -153,8 +155,8 @@ def _from_one(flow: Flow, step: graded.Elimination, image: jax.Array) -> jax.Arr
 
 def _lengthened(flow: Flow, found: _Factor) -> jax.Array:
     """Twice as many steps as before, if C leaves room for that."""
-    dtype, pivots = found.squares.dtype, jnp.abs(jnp.diagonal(found.triangle))
-    in_range = 2 * jnp.max(jnp.abs(jnp.log(pivots))) < _range(dtype)
+    dtype = found.scale.dtype
+    in_range = 2 * jnp.max(jnp.abs(jnp.log(found.scale))) < _range(dtype)
     room = in_range & (_tail(found) ** 1.5 < _limit(dtype)) & (found.done == flow.stride)
     return jnp.minimum(jnp.where(room, 2 * flow.stride, flow.stride), LONGEST)
 
@@ -212,23 +214,22 @@ def _spread(found: _Factor, pivots: jax.Array, square: jax.Array) -> jax.Array:
     one after it. What stands right of it goes into U, where it counts (c_j / c_i)^2, by the C of
     the steps before.
     """
-    before = found.scale
     left = pivots[None, :] * (1 / pivots)[:, None]
-    right = before[:, None] * (1 / before)[None, :]
-    lower = jnp.tri(pivots.size, dtype=bool)  # transposed
-    ratio = jnp.square(jnp.where(lower, right, left).astype(jnp.float32))
+    right = found.scale[:, None] * (1 / found.scale)[None, :]
+    into_right = jnp.tri(pivots.size, dtype=bool)
+    ratio = jnp.square(jnp.where(into_right, right, left).astype(jnp.float32))
     fresh = square.astype(jnp.float32)[None, :]
-    return jnp.where(lower, found.variance + fresh * ratio, (found.variance + fresh) * ratio)
+    return jnp.where(into_right, found.variance + fresh * ratio, (found.variance + fresh) * ratio)
 
 
 def _noise(found: _Factor) -> rounding.Noise:
     """The rounding of the steps of a factor."""
-    lower = jnp.tri(found.rows.size, dtype=bool)
-    logs = jnp.log(jnp.abs(jnp.diagonal(found.triangle)))
+    into_right = jnp.tri(found.rows.size, dtype=bool)
+    logs = jnp.log(found.scale)
     size = 0.5 * jnp.log(found.variance).astype(logs.dtype)
-    size = size + jnp.where(lower, logs[None, :] - logs[:, None], 0)
+    size = size + jnp.where(into_right, logs[None, :] - logs[:, None], 0)
     # left of the diagonal, an entry of L' that is zero was never there to be eliminated
-    absent = jnp.where(lower, found.triangle == 0, found.left[:, found.rows] == 0)
+    absent = jnp.where(into_right, found.triangle == 0, found.left[:, found.rows] == 0)
     return rounding.Noise(size, absent)
 
 
@@ -246,7 +247,7 @@ def _product(left: jax.Array, right: jax.Array) -> jax.Array:
 def _tail(found: _Factor) -> jax.Array:
     """How many times a row of C outgrows its diagonal entry."""
     largest = jnp.max(jnp.abs(found.triangle), axis=0)
-    return jnp.max(largest / jnp.abs(jnp.diagonal(found.triangle)))
+    return jnp.max(largest / found.scale)
 
 
 def _limit(dtype: np.dtype) -> float:
