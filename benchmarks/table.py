@@ -109,7 +109,8 @@ def _exact(nets: dict[int, Medians], dtype: str) -> str:
         ]
         for n, s in nets.items()
     ]
-    return f"Exact finite-time spectrum of the same chain, {dtype}: time over exponents only\n{columns(header, body)}"
+    title = f"Exact finite-time spectrum of the same chain, {dtype}: time over exponents only"
+    return f"{title}\n{columns(header, body)}"
 
 
 def _gated(rows: Sequence[dict[str, Any]], dtype: str) -> str:

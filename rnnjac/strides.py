@@ -26,7 +26,7 @@ from rnnjac.jacobian import push_forward
 FIRST, LONGEST = 8, 64
 # By how much the tilt of L may grow within some steps: its growth is estimated there, not followed.
 REGROWTH = 1e3
-# From this size on a product of triangles is put together from those of its blocks.
+# From this size on the n x n products are what counts, and are worth a split into blocks.
 LARGE = 128
 
 
@@ -88,7 +88,13 @@ def step_by_step(system: System, flow: Flow, first: jax.Array, last: jax.Array) 
 
 
 def in_strides(system: System, flow: Flow, first: jax.Array, last: jax.Array) -> Flow:
-    """The flow from time ``first`` to time ``last``, as many steps as possible graded together."""
+    """The flow from time ``first`` to time ``last``, as many steps as possible graded together.
+
+    In single precision large states leave the range of floats after so few steps that it would not
+    pay.
+    """
+    if system.start.size >= LARGE and system.start.dtype != jnp.float64:
+        return step_by_step(system, flow, first, last)
 
     def turn(carry: tuple) -> tuple:
         time, flow = carry
@@ -156,7 +162,7 @@ def _from_one(flow: Flow, step: graded.Elimination, image: jax.Array) -> jax.Arr
 def _lengthened(flow: Flow, found: _Factor) -> jax.Array:
     """Twice as many steps as before, if C leaves room for that."""
     dtype = found.scale.dtype
-    in_range = 2 * jnp.max(jnp.abs(jnp.log(found.scale))) < _range(dtype)
+    in_range = 2.5 * jnp.max(jnp.abs(jnp.log(found.scale))) < _range(dtype)
     room = in_range & (_tail(found) ** 1.5 < _limit(dtype)) & (found.done == flow.stride)
     return jnp.minimum(jnp.where(room, 2 * flow.stride, flow.stride), LONGEST)
 
