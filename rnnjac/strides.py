@@ -199,7 +199,7 @@ def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     scale = found.scale * pivots
     squares = found.squares + noise * noise
     variance = _spread(found, pivots, noise * noise)
-    grown = jnp.max(variance, axis=0) / squares
+    grown = jnp.max(variance, axis=0).astype(squares.dtype) / squares
     return _Factor(
         flat=flat,
         left=frame.in_place(packed, rows),

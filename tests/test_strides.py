@@ -102,7 +102,7 @@ def test_one_singular_factor_in_the_middle(dtype):
     factors = normal_factors(6, 100, dtype).at[50, 3].set(0)
     turns = taken(factors)
     assert (1, 1) in turns
-    assert turns[-1][0] > 2
+    assert max(done for _, done in turns[turns.index((1, 1)) :]) >= 16
     ends = np.cumsum([done for _, done in turns])
     assert {50, 51} <= set(ends.tolist())
     values, _ = agree(factors)
