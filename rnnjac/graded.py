@@ -15,7 +15,7 @@ from rnnjac._turns import in_turns
 from rnnjac.jacobi import graded_exponential
 
 # A pivot this many times smaller than what stands to its right calls for another column order.
-TAIL_LIMIT = 4.0
+TAIL_LIMIT = 16.0
 # Rows of U whose largest entry leaves 1/64 ... 64 hand the excess on to d.
 BALANCE = 64.0
 

@@ -4,10 +4,10 @@ A row is held as (log norm l_i, unit vector v_i), so that a pair of rows whose l
 e^1000 is rotated with the same relative accuracy as a pair of equal lengths (Demmel & Veselic 1992:
 one-sided Jacobi keeps the relative accuracy that a badly scaled, well-conditioned matrix allows).
 
-A QR of the transposed factor comes first: with V^T = Q R, the rows of R diag(e^l) have the singular
+QRs of the transposed factor come first: with V^T = Q R, the rows of R diag(e^l) have the singular
 values of diag(e^l) V, and entry (k, j) of row k is damped by e^(l_j - l_k), so that they are nearly
 orthogonal to begin with (Drmac & Veselic 2008). Column scaling commutes with QR, so the range of l
-plays no part in it.
+plays no part in it. Each further QR damps once more, for less than a sweep of rotations costs.
 """
 
 from typing import NamedTuple
@@ -16,6 +16,10 @@ import jax
 import jax.numpy as jnp
 
 MAX_SWEEPS = 40
+# Overlaps that end the rotations, in units of eps: rounding alone leaves some 2.
+ORTHOGONAL = 8.0
+# Pairs of QRs after the first one, before the rotations.
+PAIRS = 2
 
 
 class LogSpectrum(NamedTuple):
@@ -47,15 +51,12 @@ def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     LogSpectrum
         Four arrays of shape (n,); values are -inf for each lost direction.
     """
-    logs, rows = normalise_rows(log_scale, factor)
-    order = jnp.argsort(-logs)
-    logs, rows = logs[order], rows[order]
-    triangle = jnp.linalg.qr(rows.T, mode="r")
-    start = normalise_rows(logs, triangle * graded_exponential(logs, logs))
-    values, rows = _sweep_until_orthogonal(*start)
-    last = jnp.argsort(-values)
-    values, rows = values[last], rows[last]
-    return LogSpectrum(values, order, _sensitivity(logs, values, rows), _residual(values, rows))
+    logs, rows, order = _longest_first(*normalise_rows(log_scale, factor))
+    start = (*_damped(logs, rows)[0], jnp.eye(logs.size, dtype=rows.dtype))
+    *start, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
+    values, rows, _ = _longest_first(*_sweep_until_orthogonal(*start))
+    left = rows @ turn.T
+    return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, rows))
 
 
 def graded_exponential(
@@ -79,6 +80,31 @@ def normalise_rows(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Arr
     return logs, rows / jnp.where(gone, 1, norms)[:, None]
 
 
+def _longest_first(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Log-scaled rows in descending order, and that order."""
+    order = jnp.argsort(-logs)
+    return logs[order], rows[order], order
+
+
+def _damped(logs: jax.Array, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+    """Log-scaled rows of R diag(e^l), and Q, where V^T = Q R."""
+    orthogonal, triangle = jnp.linalg.qr(rows.T)
+    return normalise_rows(logs, triangle * graded_exponential(logs, logs)), orthogonal
+
+
+def _damped_twice(_: int, carry: tuple) -> tuple:
+    """Rows M'' with M^T = Q M' and M'^T = Q' M'', rows sorted, and the rotation so far times Q.
+
+    M'' = G diag(sigma) W^T gives M = (...) diag(sigma) (Q W)^T: the right vectors turn by Q.
+    """
+    logs, rows, turn = carry
+    logs, rows, _ = _longest_first(logs, rows)
+    once, orthogonal = _damped(logs, rows)
+    logs, rows, order = _longest_first(*once)
+    (logs, rows), _ = _damped(logs, rows)
+    return logs, rows, turn @ orthogonal[:, order]
+
+
 def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Array:
     """First-order bound sum_i |u_ki| e^(l_i - log sigma_k) on d log sigma_k over relative d rows.
 
@@ -94,9 +120,10 @@ def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Arr
 
 
 def _sweep_until_orthogonal(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Sweeps of rotations until one whole sweep finds every pair of rows orthogonal.
+    """Sweeps of rotations until every pair of rows is orthogonal.
 
-    Convergence is quadratic: a sweep that starts with max |v_i . v_j| = sqrt(eps) ends at eps.
+    Convergence is quadratic: a sweep that starts with max |v_i . v_j| = sqrt(eps) ends at eps. One
+    product of matrices sees earlier whether nothing is left, without a sweep that changes nothing.
     """
     n = logs.size
     if n == 1:
@@ -111,17 +138,19 @@ def _sweep_until_orthogonal(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array
         count, _, tops, bottoms = carry
         start = (jnp.zeros((), rows.dtype), tops, bottoms)
         worst, tops, bottoms = jax.lax.fori_loop(0, 2 * half - 1, _round, start)
-        return count + 1, worst, tops, bottoms
+        return count + 1, (worst > tolerance) & left_over(tops, bottoms), tops, bottoms
+
+    def left_over(tops: tuple, bottoms: tuple) -> jax.Array:
+        overlap = jnp.max(_overlaps(jnp.concatenate([tops[1], bottoms[1]])))
+        return ~(overlap <= ORTHOGONAL * jnp.finfo(rows.dtype).eps)  # or NaN
 
     def unfinished(carry: tuple) -> jax.Array:
-        count, worst, _, _ = carry
-        return (worst > tolerance) & (count < MAX_SWEEPS)
+        count, more, _, _ = carry
+        return more & (count < MAX_SWEEPS)
 
-    first = (0, jnp.full((), jnp.inf, rows.dtype), (logs[:half], rows[:half]))
-    last = (logs[half:], rows[half:])
-    _, _, (top_logs, tops), (bottom_logs, bottoms) = jax.lax.while_loop(
-        unfinished, sweep, (*first, last)
-    )
+    tops, bottoms = (logs[:half], rows[:half]), (logs[half:], rows[half:])
+    start = (0, left_over(tops, bottoms), tops, bottoms)
+    _, _, (top_logs, tops), (bottom_logs, bottoms) = jax.lax.while_loop(unfinished, sweep, start)
     logs, rows = jnp.concatenate([top_logs, bottom_logs]), jnp.concatenate([tops, bottoms])
     if padding:
         keep = jnp.argsort(-logs)[:n]  # the padding row has stayed at -inf, behind every other
@@ -173,7 +202,12 @@ def _next_pairs(tops: jax.Array, bottoms: jax.Array) -> tuple[jax.Array, jax.Arr
 
 def _residual(logs: jax.Array, rows: jax.Array) -> jax.Array:
     """Effect of the overlaps g_ij left behind: r g for a pair of like length, g^2 for others."""
-    overlaps = jnp.abs(rows @ rows.T) * (1 - jnp.eye(logs.size, dtype=rows.dtype))
+    overlaps = _overlaps(rows)
     ratio = graded_exponential(logs, logs)
     ratio = jnp.maximum(ratio, ratio.T)
     return jnp.max(jnp.maximum(overlaps * ratio, overlaps * overlaps), axis=1)
+
+
+def _overlaps(rows: jax.Array) -> jax.Array:
+    """|v_i . v_j| of each two rows, 0 on the diagonal."""
+    return jnp.abs(rows @ rows.T) * (1 - jnp.eye(rows.shape[0], dtype=rows.dtype))
