@@ -52,9 +52,10 @@ def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
         Four arrays of shape (n,); values are -inf for each lost direction.
     """
     logs, rows, order = _longest_first(*normalise_rows(log_scale, factor))
-    start = (*_damped(logs, rows)[0], jnp.eye(logs.size, dtype=rows.dtype))
-    *start, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
-    values, rows, _ = _longest_first(*_sweep_until_orthogonal(*start))
+    first, _ = _damped(logs, rows)
+    start = (*first, jnp.eye(logs.size, dtype=rows.dtype))
+    logs_left, rows, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
+    values, rows, _ = _longest_first(*_sweep_until_orthogonal(logs_left, rows))
     left = rows @ turn.T
     return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, rows))
 
@@ -98,11 +99,9 @@ def _damped_twice(_: int, carry: tuple) -> tuple:
     M'' = G diag(sigma) W^T gives M = (...) diag(sigma) (Q W)^T: the right vectors turn by Q.
     """
     logs, rows, turn = carry
-    logs, rows, _ = _longest_first(logs, rows)
-    once, orthogonal = _damped(logs, rows)
+    once, orthogonal = _damped(*_longest_first(logs, rows)[:2])
     logs, rows, order = _longest_first(*once)
-    (logs, rows), _ = _damped(logs, rows)
-    return logs, rows, turn @ orthogonal[:, order]
+    return *_damped(logs, rows)[0], turn @ orthogonal[:, order]
 
 
 def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Array:

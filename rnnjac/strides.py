@@ -46,18 +46,19 @@ class _Factor(NamedTuple):
     """What ``done`` steps do to a graded product L diag(e^d) U: they turn L into ``left`` C.
 
     ``left`` and C, the ``triangle``, are transposed; ``scale`` is |c_ii|, ``rows`` the order of the
-    last step. ``squares`` sums the squared noise of the rows of R relative to their pivots, in
-    units of eps, and ``variance`` (transposed) is what becomes of it, see `_spread`. ``sound`` says
-    whether the factor may be used; ``done`` counts the step that was not. A single step is not
-    eliminated yet: J L itself stands in place of C.
+    last step. ``fresh`` holds for each step the squared noise of the rows of R relative to their
+    pivots, in units of eps, ``before`` the scale that it came upon, and ``tilt`` (transposed) what
+    it does to L, see `_tilted`. ``sound`` says whether the factor may be used; ``done`` counts the
+    step that was not. A single step is not eliminated yet: J L itself stands in place of C.
     """
 
     flat: jax.Array
     left: jax.Array
     triangle: jax.Array
     scale: jax.Array
-    squares: jax.Array
-    variance: jax.Array
+    fresh: jax.Array
+    before: jax.Array
+    tilt: jax.Array
     rows: jax.Array
     done: jax.Array
     sound: jax.Array
@@ -181,8 +182,9 @@ def _empty(flow: Flow) -> _Factor:
         left=flow.turned.left,
         triangle=jnp.diag(one),
         scale=one,
-        squares=jnp.zeros_like(one),
-        variance=jnp.zeros((one.size, one.size), jnp.float32),
+        fresh=jnp.zeros((LONGEST, one.size), one.dtype),
+        before=jnp.ones((LONGEST, one.size), one.dtype),
+        tilt=jnp.zeros((one.size, one.size), jnp.float32),
         rows=jnp.zeros(one.shape, jnp.int32),
         done=jnp.zeros_like(flow.stride),
         sound=jnp.ones((), bool),
@@ -195,45 +197,57 @@ def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     packed, _, rows = jax.lax.linalg.lu(image.T)
     packed = packed.T
     pivots = jnp.abs(jnp.diagonal(packed))
-    noise = jnp.max(jnp.abs(image), axis=0)[rows] / pivots
+    # along the last axis, the one a row of J L is contiguous in where a step takes W @ s
+    noise = jnp.max(jnp.abs(image.T), axis=1)[rows] / pivots
     scale = found.scale * pivots
-    squares = found.squares + noise * noise
-    variance = _spread(found, pivots, noise * noise)
-    grown = jnp.max(variance, axis=0).astype(squares.dtype) / squares
+    fresh = found.fresh.at[found.done].set(noise * noise)
+    tilt = _tilted(found.tilt, pivots, noise * noise)
+    grown = jnp.max(tilt, axis=0).astype(scale.dtype) / jnp.sum(fresh, axis=0)
     return _Factor(
         flat=flat,
         left=frame.in_place(packed, rows),
         triangle=_product(found.triangle, jnp.tril(packed)),
         scale=scale,
-        squares=squares,
-        variance=variance,
+        fresh=fresh,
+        before=found.before.at[found.done].set(found.scale),
+        tilt=tilt,
         rows=rows,
         done=found.done + 1,
         sound=_sound(scale, noise) & jnp.all(grown < REGROWTH**2),
     )
 
 
-def _spread(found: _Factor, pivots: jax.Array, square: jax.Array) -> jax.Array:
-    """Variance of the rounding X after one more step, as if all R were diagonal.
+def _tilted(tilt: jax.Array, pivots: jax.Array, fresh: jax.Array) -> jax.Array:
+    """Variance of the tilt of L after one more step, as if all R were diagonal.
 
-    Left of the diagonal it tilts L: X_ij grows by r_i / r_j in the step that brings it and in each
-    one after it. What stands right of it goes into U, where it counts (c_j / c_i)^2, by the C of
-    the steps before.
+    X_ij, left of the diagonal, grows by r_i / r_j in the step that brings it and in each one after
+    it. Pivots that differ by more than single precision can hold end in a tilt that is no number.
     """
-    left = pivots[None, :] * (1 / pivots)[:, None]
-    right = found.scale[:, None] * (1 / found.scale)[None, :]
-    into_right = jnp.tri(pivots.size, dtype=bool)
-    ratio = jnp.square(jnp.where(into_right, right, left).astype(jnp.float32))
-    fresh = square.astype(jnp.float32)[None, :]
-    return jnp.where(into_right, found.variance + fresh * ratio, (found.variance + fresh) * ratio)
+    middle = jnp.sqrt(jnp.max(pivots)) * jnp.sqrt(jnp.min(pivots))
+    square = jnp.square(pivots / middle).astype(jnp.float32)
+    grown = (tilt + fresh.astype(jnp.float32)[None, :]) * (square[None, :] * (1 / square)[:, None])
+    return jnp.where(jnp.tri(pivots.size, dtype=bool), 0, grown)
+
+
+def _into_right(found: _Factor) -> jax.Array:
+    """Variance of the rounding that goes into U: sum over steps of fresh_i (c_j / c_i)^2.
+
+    X_ij, right of the diagonal, is seen through the C of the steps before; transposed. The c are
+    centred, so that their squares stay in range.
+    """
+    logs = jnp.log(found.before)
+    middle = (jnp.max(logs, axis=1) + jnp.min(logs, axis=1)) / 2
+    limit = np.log(np.finfo(logs.dtype).max) / 2
+    squares = jnp.exp(jnp.clip(2 * (logs - middle[:, None]), -limit, limit))
+    return squares.T @ (found.fresh / squares)
 
 
 def _noise(found: _Factor) -> rounding.Noise:
     """The rounding of the steps of a factor."""
     into_right = jnp.tri(found.rows.size, dtype=bool)
     logs = jnp.log(found.scale)
-    size = 0.5 * jnp.log(found.variance).astype(logs.dtype)
-    size = size + jnp.where(into_right, logs[None, :] - logs[:, None], 0)
+    variance = jnp.where(into_right, _into_right(found), found.tilt.astype(logs.dtype))
+    size = 0.5 * jnp.log(variance) + jnp.where(into_right, logs[None, :] - logs[:, None], 0)
     # left of the diagonal, an entry of L' that is zero was never there to be eliminated
     absent = jnp.where(into_right, found.triangle == 0, found.left[:, found.rows] == 0)
     return rounding.Noise(size, absent)
