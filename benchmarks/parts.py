@@ -65,12 +65,12 @@ def exact_one_by_one(problem: Problem) -> Run:
     """The same spectrum and errors, with each step graded by itself."""
 
     @jax.jit
-    def logs(params, start):
+    def logs_and_errors(params, start):
         system = bind(problem.step, params, start, None, problem.length)
-        return _along(system, np.array([problem.length]), step_by_step)[0][0]
+        return _along(system, np.array([problem.length]), step_by_step)
 
     params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
-    return lambda: np.asarray(logs(params, start))
+    return lambda: np.asarray(logs_and_errors(params, start)[0][0])
 
 
 PARTS: dict[str, Callable[[Problem], Run]] = {

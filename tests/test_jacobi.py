@@ -68,6 +68,19 @@ def test_matches_lapack_on_a_plain_matrix(dtype):
     assert (found.residual <= jnp.finfo(dtype).eps * 12).all()
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 40])
+def test_sensitivity_is_that_of_the_left_singular_vectors(n, dtype):
+    """sum_i |u_ki| e^(l_i) / sigma_k, the vectors carried through all QRs before the rotations."""
+    draw = np.random.default_rng(n)
+    scale = np.asarray(draw.uniform(-4, 0, size=n), dtype)
+    rows = np.asarray(draw.normal(size=(n, n)), dtype)
+    found = jacobi.log_singular_values(jnp.asarray(scale), jnp.asarray(rows))
+    left, sigma, _ = np.linalg.svd(np.exp(scale.astype(float))[:, None] * rows.astype(float))
+    size = np.exp(scale.astype(float)) * np.linalg.norm(rows.astype(float), axis=1)
+    wanted = (np.abs(left) * size[:, None]).sum(axis=0) / sigma
+    np.testing.assert_allclose(found.sensitivity, wanted, rtol=1e4 * float(jnp.finfo(dtype).eps))
+
+
 def test_nan_in_nan_out(dtype):
     found = jacobi.log_singular_values(jnp.zeros(3, dtype), jnp.full((3, 3), jnp.nan, dtype))
     assert np.isnan(found.values).all()

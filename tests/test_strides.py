@@ -141,6 +141,33 @@ def test_recorded_times_end_a_stride(dtype):
     assert (error <= found.error[4] + whole.error).all()
 
 
+def test_rounding_spreads_as_through_diagonal_factors(dtype):
+    """X_ij grows by r_i / r_j left of the diagonal; right of it (c_j / c_i)^2 counts."""
+    draw, n, steps = np.random.default_rng(0), 5, 7
+    pivots = np.asarray(np.exp(draw.normal(size=(steps, n)) - np.arange(n)), dtype)
+    fresh = np.asarray(draw.uniform(1, 2, size=(steps, n)), dtype)
+    wanted, c = np.zeros((n, n)), np.ones(n)
+    empty = strides._empty(strides.start(system(normal_factors(n, 1, dtype))))
+    before, tilt = np.asarray(empty.before).copy(), empty.tilt
+    for step in range(steps):
+        r, before[step] = pivots[step].astype(float), c
+        for i in range(n):
+            for j in range(n):
+                if j < i:
+                    wanted[i, j] = (wanted[i, j] + fresh[step, i]) * (r[i] / r[j]) ** 2
+                else:
+                    wanted[i, j] += fresh[step, i] * (c[j] / c[i]) ** 2
+        c = c * r
+        tilt = strides._tilted(tilt, jnp.asarray(pivots[step]), jnp.asarray(fresh[step]))
+    found = empty._replace(
+        before=jnp.asarray(before), fresh=empty.fresh.at[:steps].set(jnp.asarray(fresh))
+    )
+    np.testing.assert_allclose(np.asarray(tilt).T, np.tril(wanted, -1), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.triu(np.asarray(strides._into_right(found)).T), np.triu(wanted), rtol=1e-4
+    )
+
+
 def test_directions_that_cross_within_a_stride(dtype):
     """One shrinks 4 steps and grows back in 4 more: the tilt of the first steps grows with it."""
     shrink = 100.0 if dtype == jnp.float64 else 10.0
