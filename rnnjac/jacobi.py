@@ -54,8 +54,8 @@ def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     logs, rows, order = _longest_first(*normalise_rows(log_scale, factor))
     first, _ = _damped(logs, rows)
     start = (*first, jnp.eye(logs.size, dtype=rows.dtype))
-    logs_left, rows, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
-    values, rows, _ = _longest_first(*_sweep_until_orthogonal(logs_left, rows))
+    damped, rows, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
+    values, rows, _ = _longest_first(*_sweep_until_orthogonal(damped, rows))
     left = rows @ turn.T
     return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, rows))
 
