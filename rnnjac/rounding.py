@@ -178,7 +178,7 @@ def _into_right(size: jax.Array) -> jax.Array:
 
 
 def _limited_exp(logs: jax.Array) -> jax.Array:
-    return jnp.exp(jnp.minimum(logs, np.log(TILT_LIMIT)).astype(jnp.float32))
+    return jnp.exp(jnp.minimum(logs, float(np.log(TILT_LIMIT))).astype(jnp.float32))
 
 
 def _of_lost(

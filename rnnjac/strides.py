@@ -237,7 +237,7 @@ def _into_right(found: _Factor) -> jax.Array:
     """
     logs = jnp.log(found.before)
     middle = (jnp.max(logs, axis=1) + jnp.min(logs, axis=1)) / 2
-    limit = np.log(np.finfo(logs.dtype).max) / 2
+    limit = float(np.log(np.finfo(logs.dtype).max)) / 2
     squares = jnp.exp(jnp.clip(2 * (logs - middle[:, None]), -limit, limit))
     return squares.T @ (found.fresh / squares)
 

@@ -17,12 +17,12 @@ from tests.tolerances import (
 )
 
 NAMES = [chain.name for chain in problems.CHAINS]
-# Constant, strongly non-normal: one ulp on the zeros of every factor of the two triangular chains
-# moves log sigma by 1e-5, and U of the Jordan block has condition number 2e8 because its scale does
-# not separate. They miss the promise by up to 13 (float64); `error` has to say so.
-ILL_CONDITIONED = {"jordan1-n16-T10", "triangular-n16-T200", "triangular-slow-n16-T200"}
-# At the edge of the promise in float32, 0.02: 0.011 or 0.021, as the compiler fuses operations.
-AT_THE_EDGE = {"float32": {"jordan0.5-n8-T200"}, "float64": set()}
+# Constant, strongly non-normal: one ulp on the zeros of every factor moves log sigma by 1e-5. They
+# miss the promise by up to 50 (float64); `error` has to say so.
+ILL_CONDITIONED = {"triangular-n16-T200", "triangular-slow-n16-T200"}
+# Jordan blocks, at the edge of the promise in float32: of 0.02 the first needs 0.011 or 0.021 as
+# the compiler fuses operations; the second misses 1e-3 by half.
+AT_THE_EDGE = {"float32": {"jordan0.5-n8-T200", "jordan1-n16-T10"}, "float64": set()}
 
 
 def linear(params, state, factor):
@@ -79,8 +79,8 @@ def test_exactly_lost_directions(found, chain):
 def test_ill_conditioned_chains_say_so(found, name, dtype):
     _, claimed, error = found[name]
     assert (error <= claimed).all()
-    chain = problems.CHAINS[NAMES.index(name)]
-    assert claimed.max() > promised_log_sigma(dtype, chain.T)
+    if name in ILL_CONDITIONED | AT_THE_EDGE[str(dtype)]:
+        assert claimed.max() > promised_log_sigma(dtype, problems.CHAINS[NAMES.index(name)].T)
 
 
 def test_error_covers_the_truth(found):
