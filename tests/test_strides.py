@@ -11,7 +11,7 @@ from rnnjac import cells, strides
 from rnnjac.dynamics import bind
 from rnnjac.spectrum import _along
 from tests import oracles
-from tests.tolerances import promised_log_sigma
+from tests.tolerances import SPREAD, promised_log_sigma
 
 
 def linear(params, state, factor):
@@ -162,10 +162,10 @@ def test_rounding_spreads_as_through_diagonal_factors(dtype):
     found = empty._replace(
         before=jnp.asarray(before), fresh=empty.fresh.at[:steps].set(jnp.asarray(fresh))
     )
-    np.testing.assert_allclose(np.asarray(tilt).T, np.tril(wanted, -1), rtol=1e-4)
-    np.testing.assert_allclose(
-        np.triu(np.asarray(strides._into_right(found)).T), np.triu(wanted), rtol=1e-4
-    )
+    single = np.finfo(np.float32).eps
+    np.testing.assert_allclose(np.asarray(tilt).T, np.tril(wanted, -1), rtol=SPREAD * single)
+    into_right = np.triu(np.asarray(strides._into_right(found)).T)
+    np.testing.assert_allclose(into_right, np.triu(wanted), rtol=SPREAD * np.finfo(dtype).eps)
 
 
 def test_directions_that_cross_within_a_stride(dtype):

@@ -96,6 +96,12 @@ def promised_log_sigma(dtype, steps):
 # A singular value of a matrix of n columns whose rows have condition number k: n k eps, times a
 # small constant; the tests pass n k.
 JACOBI = 10
+# sum_i |u_ki| e^(l_i) / sigma_k: vectors right to n eps (n <= 40) over relative gaps of sigma of
+# some hundredths.
+SENSITIVITY = 10000
+# Sums of 7 positive terms through 7 ratios, squared: some 60 roundings in single precision. Logs up
+# to 60 that are exponentiated carry as many eps of the precision they are in.
+SPREAD = 200
 # One factor: products of n terms, an elimination, two triangular products, in n eps each, times the
 # condition numbers (up to 100 for the matrices drawn).
 FEW_STEPS = 2000
