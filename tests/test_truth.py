@@ -79,8 +79,9 @@ def test_exactly_lost_directions(found, chain):
 def test_ill_conditioned_chains_say_so(found, name, dtype):
     _, claimed, error = found[name]
     assert (error <= claimed).all()
-    if name in ILL_CONDITIONED | AT_THE_EDGE[str(dtype)]:
-        assert claimed.max() > promised_log_sigma(dtype, problems.CHAINS[NAMES.index(name)].T)
+    chain = problems.CHAINS[NAMES.index(name)]
+    kept = name == "jordan1-n16-T10" and dtype == "float64"  # and says so; asked in test_accuracy
+    assert kept or claimed.max() > promised_log_sigma(dtype, chain.T)
 
 
 def test_error_covers_the_truth(found):
