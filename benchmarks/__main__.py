@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run or show, as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller and shorter: some 2 minutes")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each run is timed")
     parser.add_argument(
         "--show", type=Path, metavar="FILE", help="print a stored run, time nothing"
     )
@@ -34,30 +36,42 @@ def main(arguments: list[str] | None = None) -> None:
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_enable_compilation_cache", False)
     jax.config.update("jax_default_matmul_precision", "highest")
-    result = run(measure.QUICK if options.quick else measure.FULL)
-    if not options.quick:
-        result["memory"] = [memory.measured(case) for case in tqdm(memory.CASES, leave=False)]
     name = "quick" if options.quick else "full"
+    sizes = measure.QUICK if options.quick else measure.FULL
+    if options.rounds is not None:
+        if options.rounds < 1:
+            parser.error(f"--rounds: expected at least 1; got {options.rounds}")
+        sizes = sizes._replace(rounds=options.rounds)
+    result = run(sizes, FOLDER / f"{name}.json", () if options.quick else tuple(memory.CASES))
     print(table.text(result))
-    store(result, FOLDER / f"{name}.json")
     figure.draw(result, FOLDER / f"{name}.svg")
     print(f"\nwritten   {FOLDER.relative_to(record.ROOT)}/{name}.json, {name}.svg")
 
 
-def run(sizes: measure.Sizes) -> dict[str, Any]:
-    """All measurements of a run, with their provenance."""
+def run(sizes: measure.Sizes, path: Path, memory_cases: Sequence[str]) -> dict[str, Any]:
+    """All measurements of a run, with their provenance.
+
+    Written to ``path`` after each case, so that a run that is cut off loses no more than one.
+    """
     cases = measure.cases(sizes)
-    latency = measure.latency()
-    rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = {"latency": measure.latency(), "rows": [], "memory": []}
     with tqdm(total=measure.ticks(cases, sizes.rounds), unit="run", leave=False) as bar:
         for case in cases:
             bar.set_description(f"{case.name}, n = {case.n}, {case.dtype}")
-            rows += measure.rows(case, sizes.rounds, lambda: bar.update())
+            result["rows"] += measure.rows(case, sizes.rounds, lambda: bar.update())
+            store(result | {"meta": _meta()}, path)
+    for case in tqdm(memory_cases, leave=False):
+        result["memory"].append(memory.measured(case))
+        store(result | {"meta": _meta()}, path)
+    return result | {"meta": _meta()}
+
+
+def _meta() -> dict[str, Any]:
     meta = record.provenance(0, np.float64)
     meta |= {"dtype": ", ".join(measure.DTYPES), "lyapax": _version("lyapax")}
     # BLAS threads decide much of the time at small n
     meta["threads"] = {name: os.environ[name] for name in THREADS if name in os.environ}
-    return {"meta": meta | {"torch": _version("torch")}, "rows": rows, "latency": latency}
+    return meta | {"torch": _version("torch")}
 
 
 def store(result: dict[str, Any], path: Path) -> None:

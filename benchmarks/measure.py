@@ -10,7 +10,9 @@ import numpy as np
 import rnnjac
 from benchmarks import parts, peers, timing, workloads
 
-TANH, LORENZ = "tanh net", "Lorenz"
+TANH, LORENZ, BATCH = "tanh net", "Lorenz", "tanh nets"
+NETWORKS, BATCH_SIZE = 32, 64
+LOOP = "rnnjac, in a loop"
 GATED = {"LSTM": ("lstm", 64), "GRU": ("gru", 128)}  # kind and units; an LSTM has 2 n numbers
 RECOMPILING = "lyapax, not jitted"  # in the Lorenz case alone: it mostly times the compiler
 DTYPES = ("float64", "float32")
@@ -22,12 +24,13 @@ class Sizes(NamedTuple):
 
     units: tuple[int, ...]
     length: int
+    batch_length: int
     lorenz_length: int
     rounds: int
 
 
-FULL = Sizes((32, 64, 128, 256), 500, 50_000, 9)
-QUICK = Sizes((32, 64, 128), 100, 50_000, 5)
+FULL = Sizes((32, 64, 128, 256), 500, 200, 50_000, 9)
+QUICK = Sizes((32, 64, 128), 100, 40, 50_000, 5)
 
 
 class Case(NamedTuple):
@@ -42,10 +45,13 @@ class Case(NamedTuple):
 
 
 def cases(sizes: Sizes) -> list[Case]:
-    """All cases of a run."""
-    found = [_lorenz(sizes.lorenz_length, dtype) for dtype in DTYPES]
-    found += [_gated(name, sizes.length, dtype) for dtype in DTYPES for name in GATED]
-    return found + [_tanh(n, sizes.length, dtype) for dtype in DTYPES for n in sizes.units]
+    """All cases of a run, the main ones first."""
+    found = [_tanh(n, sizes.length, dtype) for dtype in DTYPES for n in sizes.units]
+    for dtype in DTYPES:
+        found.append(_batch(sizes.batch_length, dtype))
+        found += [_gated(name, sizes.length, dtype) for name in GATED]
+        found.append(_lorenz(sizes.lorenz_length, dtype))
+    return found
 
 
 def ticks(cases: Iterable[Case], rounds: int) -> int:
@@ -87,6 +93,17 @@ def _tanh(n: int, length: int, dtype: str) -> Case:
         return {name: make(problem) for name, make in makers.items()}
 
     return Case(TANH, n, length, dtype, tuple(makers), prepare)
+
+
+def _batch(length: int, dtype: str) -> Case:
+    makers = {name: peers.PEERS[name] for name in peers.installed() if name != RECOMPILING}
+    makers[LOOP] = peers.with_rnnjac_in_a_loop
+
+    def prepare() -> dict[str, peers.Run]:
+        problem = workloads.tanh_nets(NETWORKS, BATCH_SIZE, length, np.dtype(dtype))
+        return {name: make(problem) for name, make in makers.items()}
+
+    return Case(BATCH, BATCH_SIZE, length, dtype, tuple(makers), prepare)
 
 
 def _gated(name: str, length: int, dtype: str) -> Case:

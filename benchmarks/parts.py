@@ -9,6 +9,7 @@ import numpy as np
 import rnnjac
 from benchmarks.peers import Run
 from benchmarks.workloads import Problem
+from rnnjac import frame
 from rnnjac.dynamics import bind
 from rnnjac.spectrum import _along
 from rnnjac.strides import step_by_step
@@ -40,14 +41,9 @@ def orthogonalisation(problem: Problem) -> Run:
 
 
 def permutation(problem: Problem) -> Run:
-    """Rows put back in their places alone, as after each elimination."""
+    """The unit lower triangle of an LU with its rows back in their places, alone."""
     rows = jnp.asarray(np.random.default_rng(0).permutation(problem.start.size))
-
-    def one(factor, x):
-        lower = jnp.tril(x, -1) + factor
-        return jnp.zeros_like(lower).at[rows].set(lower)
-
-    return _chain(problem, one)
+    return _chain(problem, lambda factor, x: frame.in_place(x, rows))
 
 
 def exact(problem: Problem) -> Run:

@@ -1,7 +1,8 @@
 """Lyapunov exponents of one problem by each package, as a user of that package would ask for them.
 
 Each function takes a `Problem`, prepares everything that can be prepared once, and returns a call
-without arguments that does the work and waits for it. The result is (n,), descending.
+without arguments that does the work and waits for it. The result is (n,), descending, or
+(networks, n).
 """
 
 import importlib.util
@@ -30,11 +31,23 @@ def with_rnnjac(problem: Problem) -> Run:
     params, start, _ = _arguments(problem)
     blocks = problem.length // interval
 
-    def run():
-        found = rnnjac.lyapunov_exponents(step, params, start, length=blocks)
-        return np.asarray(found.values) * (problem.unit / interval)
+    def exponents(params, start):
+        return rnnjac.lyapunov_exponents(step, params, start, length=blocks).values
 
-    return run
+    if problem.networks:
+        exponents = jax.jit(jax.vmap(exponents))
+    return lambda: np.asarray(exponents(params, start)) * (problem.unit / interval)
+
+
+def with_rnnjac_in_a_loop(problem: Problem) -> Run:
+    """Several networks one after the other."""
+    count = problem.networks or 1
+    each = problem._replace(networks=None)
+    runs = [
+        with_rnnjac(each._replace(params=problem.params[i], start=problem.start[i]))
+        for i in range(count)
+    ]
+    return lambda: np.stack([run() for run in runs])
 
 
 def with_lyapax(problem: Problem) -> Run:
@@ -77,14 +90,13 @@ def _lyapax(problem: Problem) -> Callable:
                 resume=origin,
             ).exponents
 
-    return spectrum
+    return _several(problem, spectrum)
 
 
 def with_plain_jax(problem: Problem) -> Run:
     """What one writes without a package: jacfwd, a product and ``jnp.linalg.qr``, in a scan."""
     jacobian = jax.jacfwd(problem.step, argnums=1)
 
-    @jax.jit
     def exponents(params, start, frame):
         def one(_, carry):
             state, frame = carry
@@ -101,8 +113,8 @@ def with_plain_jax(problem: Problem) -> Run:
         _, logs = jax.lax.scan(block, (start, frame), length=blocks)
         return -jnp.sort(-jnp.sum(logs, axis=0)) * (problem.unit / problem.length)
 
-    arguments = _arguments(problem)
-    return lambda: np.asarray(exponents(*arguments))
+    arguments, compiled = _arguments(problem), jax.jit(_several(problem, exponents))
+    return lambda: np.asarray(compiled(*arguments))
 
 
 def with_torch(problem: Problem) -> Run:
@@ -124,11 +136,11 @@ def with_torch(problem: Problem) -> Run:
 
     @torch.no_grad()
     def run():
-        state, q, logs = start, frame, torch.zeros_like(start)
+        state, q, logs = start, frame.expand(*start.shape, -1), torch.zeros_like(start)
         for _ in range(problem.length):
             state, image = push(state, q)
             q, triangle = torch.linalg.qr(image)
-            logs = logs + torch.log(torch.abs(torch.diagonal(triangle)))
+            logs = logs + torch.log(torch.abs(torch.diagonal(triangle, dim1=-2, dim2=-1)))
         logs = torch.sort(logs, descending=True).values
         return (logs * (problem.unit / problem.length)).cpu().numpy()
 
@@ -143,8 +155,8 @@ def _torch_push(problem: Problem, params: Any) -> Callable:
     if step is None:
 
         def by_hand(state, q):
-            state = torch.tanh(params @ state)
-            return state, (1 - state * state)[:, None] * (params @ q)
+            state = torch.tanh((params @ state[..., None])[..., 0])
+            return state, (1 - state * state)[..., None] * (params @ q)
 
         return by_hand
     jacobian = torch.func.jacfwd(lambda state: step(params, state))
@@ -165,6 +177,11 @@ def installed() -> list[str]:
     optional = ("lyapax", "torch")
     absent = {name for name in optional if importlib.util.find_spec(name) is None}
     return [name for name in PEERS if name.split(",")[0] not in absent]
+
+
+def _several(problem: Problem, exponents: Callable) -> Callable:
+    """The function of params, start and frame for each of several networks, if there are any."""
+    return jax.vmap(exponents, in_axes=(0, 0, None)) if problem.networks else exponents
 
 
 def _arguments(problem: Problem) -> tuple[Any, jax.Array, jax.Array]:

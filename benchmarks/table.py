@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import DTYPES, GATED, LORENZ, TANH
+from benchmarks.measure import BATCH, DTYPES, GATED, LORENZ, NETWORKS, TANH
 from benchmarks.peers import PEERS
 from benchmarks.timing import spread
 
@@ -17,14 +17,17 @@ def text(result: dict[str, Any]) -> str:
     meta, rows = result["meta"], result["rows"]
     blocks = [_heading(meta, rows)]
     for dtype in DTYPES:
-        nets = medians(rows, TANH, dtype)
-        blocks += [_peers(nets, dtype, _steps(rows, TANH)), _pieces(nets, dtype)]
-        blocks.append(_exact(nets, dtype))
-        if any(row["case"] in GATED for row in rows):  # runs stored earlier have none
-            blocks.append(_gated(rows, dtype))
-        blocks.append(_flow(medians(rows, LORENZ, dtype), dtype, rows))
+        here = [row for row in rows if row["dtype"] == dtype]
+        timed = {row["case"] for row in here}  # not all of them in a run that was cut off
+        if TANH in timed:
+            nets = medians(here, TANH, dtype)
+            blocks += [_peers(nets, dtype, _steps(here, TANH)), _pieces(nets, dtype)]
+            blocks.append(_exact(nets, dtype))
+        blocks += [_batch(here, dtype)] if BATCH in timed else []
+        blocks += [_gated(here, dtype)] if timed & GATED.keys() else []
+        blocks += [_flow(here, dtype)] if LORENZ in timed else []
     blocks.append(_latency(result["latency"]))
-    return "\n\n".join(blocks + ([_memory(result["memory"])] if "memory" in result else []))
+    return "\n\n".join(blocks + ([_memory(result["memory"])] if result.get("memory") else []))
 
 
 def medians(rows: Sequence[dict[str, Any]], case: str, dtype: str) -> dict[int, Medians]:
@@ -113,9 +116,21 @@ def _exact(nets: dict[int, Medians], dtype: str) -> str:
     return f"{title}\n{columns(header, body)}"
 
 
+def _batch(rows: Sequence[dict[str, Any]], dtype: str) -> str:
+    steps, (n, s) = _steps(rows, BATCH), next(iter(medians(rows, BATCH, dtype).items()))
+    others = [name for name in s if name != "rnnjac"]
+    body = [
+        f"{1e3 * s['rnnjac'] / steps / NETWORKS:.4f}",
+        *(_times(s[name] / s["rnnjac"]) for name in others),
+    ]
+    title = f"{NETWORKS} tanh nets at once by vmap, n = {n}, T = {steps}, {dtype}"
+    header = ["rnnjac, ms/step of one", *others]
+    return f"{title}: time over rnnjac's\n{columns(header, [body])}"
+
+
 def _gated(rows: Sequence[dict[str, Any]], dtype: str) -> str:
     found = {name: medians(rows, name, dtype) for name in GATED}
-    sizes = {name: next(iter(seconds.items())) for name, seconds in found.items()}
+    sizes = {name: next(iter(seconds.items())) for name, seconds in found.items() if seconds}
     others = [name for name in PEERS if all(name in s for _, s in sizes.values())][1:]
     body = [
         [
@@ -125,12 +140,12 @@ def _gated(rows: Sequence[dict[str, Any]], dtype: str) -> str:
         ]
         for name, (n, s) in sizes.items()
     ]
-    title = f"Gated cells, T = {_steps(rows, next(iter(GATED)))}, {dtype}: time over rnnjac's"
+    title = f"Gated cells, T = {_steps(rows, next(iter(sizes)))}, {dtype}: time over rnnjac's"
     return f"{title}\n{columns(['', 'rnnjac, ms/step', *others], body)}"
 
 
-def _flow(found: dict[int, Medians], dtype: str, rows: Sequence[dict[str, Any]]) -> str:
-    (s,) = found.values()
+def _flow(rows: Sequence[dict[str, Any]], dtype: str) -> str:
+    (s,) = medians(rows, LORENZ, dtype).values()
     others = [name for name in s if name != "rnnjac"]
     body = [f"{1e3 * s['rnnjac']:.1f}", *(_times(s[name] / s["rnnjac"]) for name in others)]
     title = f"Lorenz, RK4, {_steps(rows, LORENZ):,} steps, factorised every 10, {dtype}"

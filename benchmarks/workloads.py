@@ -18,9 +18,9 @@ class Problem(NamedTuple):
     """A system ``step(params, state, x) -> state`` (x is None) and the way its exponents are taken.
 
     ``params`` (an array, or a dict of them), ``start`` (n,) and ``frame`` (n, n), orthonormal, are
-    NumPy arrays of one dtype. The frame is factorised after every ``interval`` of the ``length``
-    steps; exponents are per ``unit`` of time, and a step takes 1. ``torch_step(params, state)`` is
-    the same step on torch tensors.
+    NumPy arrays of one dtype; of several ``networks``, ``params`` and ``start`` are stacked. The
+    frame is factorised after every ``interval`` of the ``length`` steps; exponents are per ``unit``
+    of time, and a step takes 1. ``torch_step(params, state)`` is the same step on torch tensors.
     """
 
     step: Callable[[Any, Any, Any], Any]
@@ -31,6 +31,7 @@ class Problem(NamedTuple):
     interval: int = 1
     unit: float = 1.0
     torch_step: Callable[[Any, Any], Any] | None = None
+    networks: int | None = None
 
 
 def tanh_step(weights, state, x):
@@ -46,6 +47,13 @@ def tanh_net(n: int, length: int, dtype: Any, seed: int = 0) -> Problem:
     for _ in range(100):  # onto the attractor
         start = np.tanh(weights @ start)
     return Problem(tanh_step, weights.astype(dtype), start.astype(dtype), _frame(n, dtype), length)
+
+
+def tanh_nets(networks: int, n: int, length: int, dtype: Any) -> Problem:
+    """Several random tanh networks, each with weights and a start of its own."""
+    nets = [tanh_net(n, length, dtype, seed) for seed in range(networks)]
+    params, start = (np.stack([getattr(net, name) for net in nets]) for name in ("params", "start"))
+    return nets[0]._replace(params=params, start=start, networks=networks)
 
 
 def gated_net(kind: str, n: int, length: int, dtype: Any) -> Problem:

@@ -77,23 +77,35 @@ def as_needed(
 def _adaptive(
     rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
 ) -> tuple[Any, jax.Array]:
-    """`as_needed` in loops whose bounds are known at run time alone: one body for all intervals."""
+    """`as_needed` with the intervals found at run time.
+
+    There is a loop for each interval, so that its length is known: an accelerator would have to ask
+    the host after every step whether there is another one.
+    """
     dtype = system.start.dtype
     limit = jnp.asarray(rule.limit / jnp.finfo(dtype).eps, dtype)
 
     def push(step: jax.Array, frame: Any) -> Any:
         return rule.push(system, frame, jax.tree.map(lambda a: a[step], inputs))
 
+    def pushes(steps: int) -> Callable[[jax.Array, Any], Any]:
+        return lambda done, frame: jax.lax.fori_loop(
+            0, steps, lambda i, frame: push(done + i, frame), frame
+        )
+
+    every_length = [pushes(steps) for steps in range(1, LONGEST + 1)]
+
     def span(state: tuple) -> tuple:
         done, carry, interval = state
-        stop = jnp.minimum(done + interval, length)
-        following, loss = rule.end(carry, jax.lax.fori_loop(done, stop, push, rule.begin(carry)))
+        steps = jnp.minimum(interval, length - done)
+        frame = jax.lax.switch(steps - 1, every_length, done, rule.begin(carry))
+        following, loss = rule.end(carry, frame)
         good = (interval == 1) | (loss <= limit)
         carry = jax.tree.map(lambda new, old: jnp.where(good, new, old), following, carry)
         expected = ROOM * loss ** (1 + 1 / interval.astype(dtype))
         longer = good & (expected < limit) & (interval < LONGEST)
         interval = jnp.where(good, interval + longer.astype(interval.dtype), interval - 1)
-        return jnp.where(good, stop, done), carry, interval
+        return jnp.where(good, done + steps, done), carry, interval
 
     start = (jnp.zeros((), interval.dtype), carry, interval)
     _, carry, interval = jax.lax.while_loop(lambda state: state[0] < length, span, start)

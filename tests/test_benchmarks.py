@@ -9,13 +9,15 @@ import pytest
 import rnnjac
 from analyses import record
 from benchmarks import figure, measure, parts, peers, table, timing, workloads
-from benchmarks.__main__ import store
+from benchmarks.__main__ import run, store
 from tests.tolerances import GATED_CONDITION, PEER_EXPONENT
 
 OTHERS = [name for name in peers.installed() if name != "rnnjac"]
 
 
 def problem_of(case, dtype):
+    if case == "batch":
+        return workloads.tanh_nets(3, 6, 20, dtype)
     if case in ("lstm", "gru"):
         return workloads.gated_net(case, 4, 20, dtype)
     return workloads.tanh_net(6, 20, dtype) if case == "tanh" else workloads.lorenz(50, dtype)
@@ -36,7 +38,7 @@ def tolerance(problem):
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # from torch.func itself
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("case", ["tanh", "lorenz", "lstm", "gru"])
+@pytest.mark.parametrize("case", ["tanh", "lorenz", "lstm", "gru", "batch"])
 def test_every_peer_finds_the_same_exponents(name, case, dtype):
     if (name, case) == ("torch", "lorenz"):
         return  # not among the runs of that case
@@ -85,6 +87,14 @@ def test_the_spectrum_graded_step_by_step_has_the_same_values(dtype):
     np.testing.assert_allclose(slow, parts.exact(problem)(), rtol=0, atol=2 * max(found.error))
 
 
+def test_a_batch_has_the_exponents_of_each_network(dtype):
+    problem = problem_of("batch", dtype)
+    together, alone = peers.with_rnnjac(problem)(), peers.with_rnnjac_in_a_loop(problem)()
+    assert together.shape == alone.shape == (3, 6)
+    assert np.abs(np.diff(alone, axis=0)).max() > 0.01  # three different networks
+    np.testing.assert_allclose(together, alone, rtol=0, atol=tolerance(problem))
+
+
 @pytest.mark.parametrize("name", ["LU only", "QR only", "permutation only"])
 def test_the_pieces_run(name, dtype):
     found = parts.PARTS[name](workloads.tanh_net(4, 3, dtype))()
@@ -119,7 +129,7 @@ def result_of(seconds):
     """A stored run in which run i takes ``seconds(i)`` whatever the size."""
     rows = []
     for dtype in measure.DTYPES:
-        sizes = [(measure.TANH, 32), (measure.TANH, 64), (measure.LORENZ, 3)]
+        sizes = [(measure.TANH, 32), (measure.TANH, 64), (measure.LORENZ, 3), (measure.BATCH, 64)]
         for case, n in [*sizes, *((name, n) for name, (_, n) in measure.GATED.items())]:
             names = TANH_RUNS if case == measure.TANH else ["rnnjac", "lyapax"]
             shared = {"case": case, "n": n, "steps": 100, "dtype": dtype}
@@ -143,9 +153,32 @@ def test_a_stored_run_is_printed_and_drawn(tmp_path):
     assert (tmp_path / "run.svg").stat().st_size > 0
 
 
+def test_a_run_that_was_cut_off_is_printed_as_far_as_it_went(tmp_path):
+    result = result_of(lambda i: 0.1 * (i + 1))
+    done = [row for row in result["rows"] if row["dtype"] == "float64" and row["case"] != "LSTM"]
+    text = table.text(result | {"rows": done, "memory": []})
+    assert "float64" in text and "GRU" in text and "float32" not in text and "LSTM" not in text
+
+
+def test_each_case_is_stored_as_soon_as_it_is_timed(tmp_path, monkeypatch):
+    class CutOff(Exception):
+        pass
+
+    def prepare():
+        raise CutOff
+
+    one = measure.Case("tanh net", 4, 3, "float64", ("rnnjac",), lambda: {"rnnjac": lambda: None})
+    monkeypatch.setattr(measure, "cases", lambda sizes: [one, one._replace(prepare=prepare)])
+    monkeypatch.setattr(measure, "latency", list)
+    with pytest.raises(CutOff):
+        run(measure.QUICK, tmp_path / "run.json", ())
+    (row,) = json.loads((tmp_path / "run.json").read_text())["rows"]
+    assert row["run"] == "rnnjac" and len(row["seconds"]) == measure.QUICK.rounds
+
+
 def test_peers_that_are_missing_are_left_out(monkeypatch):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     assert peers.installed() == ["rnnjac", "plain JAX"]
     found = {case.name: case.runs[:2] for case in measure.cases(measure.QUICK)}
-    assert set(found) == {measure.TANH, measure.LORENZ, *measure.GATED}
+    assert set(found) == {measure.TANH, measure.LORENZ, measure.BATCH, *measure.GATED}
     assert set(found.values()) == {("rnnjac", "plain JAX")}
