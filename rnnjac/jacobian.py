@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind, flat_trajectory
@@ -13,14 +14,18 @@ def push_forward(system: System, flat: jax.Array, x: Any, vectors: jax.Array):
     """Next state and J v of each tangent vector v, a row of (k, n); J itself is never formed.
 
     A vector to a row: that is the order in which LAPACK wants the columns of a frame, so that none
-    of the factorisations that follow has to copy it.
+    of the factorisations that follow has to copy it. Entries of J v below the smallest normal number
+    are 0, as CPUs round them by themselves: the LU of a GPU, which multiplies by 1 / pivot, would
+    make them inf.
     """
 
     def along(tangent: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.jvp(lambda s: system.advance(system.params, s, x), (flat,), (tangent,))
 
     # what does not depend on the tangent is computed once
-    return jax.vmap(along, out_axes=(None, 0))(vectors)
+    flat, images = jax.vmap(along, out_axes=(None, 0))(vectors)
+    subnormal = jnp.abs(images) < float(jnp.finfo(images.dtype).tiny)
+    return flat, jnp.where(subnormal, 0, images)
 
 
 @compiled("step", "length")

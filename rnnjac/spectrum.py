@@ -74,8 +74,9 @@ def spectrum(
     computed trajectory. It does not see an inexact derivative in ``step``: where units saturate,
     use `rnnjac.activations`, not ``jax.numpy.tanh``. It is small (some 10 to 1000 eps) unless a
     factor is nearly singular, or directions that shrank early outgrow the others later. Jacobian
-    entries below the smallest normal number count as zero. A recorded time ends what is rounded
-    together, so that ``at`` may change last digits and ``error``.
+    entries below the smallest normal number count as zero; on a GPU, a pivot that small, as where
+    float32 entries of one factor lie some 36 decades apart, gives NaN. A recorded time ends what is
+    rounded together, so that ``at`` may change last digits and ``error``.
     Not differentiable: see `lyapunov_exponents` for that; inside a function that is differentiated
     pass ``jax.lax.stop_gradient(params)``.
 

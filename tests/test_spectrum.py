@@ -134,6 +134,15 @@ def test_no_nan_where_entries_lie_decades_apart(part, dtype):
     assert not jnp.isnan(result.error).any()
 
 
+def test_entries_below_the_smallest_normal_number_count_as_zero(dtype):
+    tiny = float(jnp.finfo(dtype).tiny)
+    factor = jnp.diag(jnp.asarray([tiny / 8, tiny / 64, 1.0, 2.0], dtype))
+    found = rnnjac.spectrum(linear_input, None, jnp.zeros(4, dtype), factor[None])
+    np.testing.assert_array_equal(found.log_singular_values[2:], -jnp.inf)
+    np.testing.assert_array_equal(found.error[2:], 0)
+    assert (found.error[:2] < 1e-4).all()
+
+
 @pytest.mark.parametrize("at", [[0, 1, 7, 30], [30, 7, 7, 0], [30], (5,), np.array([2, 3])])
 def test_recorded_times(net, at, dtype):
     cell, params, start, inputs = net
