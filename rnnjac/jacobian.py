@@ -14,9 +14,9 @@ def push_forward(system: System, flat: jax.Array, x: Any, vectors: jax.Array):
     """Next state and J v of each tangent vector v, a row of (k, n); J itself is never formed.
 
     A vector to a row: that is the order in which LAPACK wants the columns of a frame, so that none
-    of the factorisations that follow has to copy it. Entries of J v below the smallest normal number
-    are 0, as CPUs round them by themselves: the LU of a GPU, which multiplies by 1 / pivot, would
-    make them inf.
+    of the factorisations that follow has to copy it. Entries of J v below the smallest normal
+    number are 0, as CPUs round them by themselves: the LU of a GPU, which multiplies by 1 / pivot,
+    would make them inf.
     """
 
     def along(tangent: jax.Array) -> tuple[jax.Array, jax.Array]:
