@@ -175,7 +175,7 @@ def _eliminate(
     columns: jax.Array, size: jax.Array, scale: jax.Array, weight: jax.Array
 ) -> Elimination:
     """Elimination of the columns in the order in which they stand."""
-    packed, _, rows = jax.lax.linalg.lu(columns.T)
+    packed, rows = frame.lu(columns.T)
     packed = packed.T
     graded, new_scale = grade(packed, size, scale)
     order, no = jnp.arange(scale.size), jnp.zeros((), bool)

@@ -77,28 +77,17 @@ def as_needed(
 def _adaptive(
     rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
 ) -> tuple[Any, jax.Array]:
-    """`as_needed` with the intervals found at run time.
-
-    There is a loop for each interval, so that its length is known: an accelerator would have to ask
-    the host after every step whether there is another one.
-    """
+    """`as_needed` with the intervals found at run time."""
     dtype = system.start.dtype
     limit = jnp.asarray(rule.limit / jnp.finfo(dtype).eps, dtype)
 
     def push(step: jax.Array, frame: Any) -> Any:
         return rule.push(system, frame, jax.tree.map(lambda a: a[step], inputs))
 
-    def pushes(steps: int) -> Callable[[jax.Array, Any], Any]:
-        return lambda done, frame: jax.lax.fori_loop(
-            0, steps, lambda i, frame: push(done + i, frame), frame
-        )
-
-    every_length = [pushes(steps) for steps in range(1, LONGEST + 1)]
-
     def span(state: tuple) -> tuple:
         done, carry, interval = state
         steps = jnp.minimum(interval, length - done)
-        frame = jax.lax.switch(steps - 1, every_length, done, rule.begin(carry))
+        frame = _pushed(push, done, steps, rule.begin(carry))
         following, loss = rule.end(carry, frame)
         good = (interval == 1) | (loss <= limit)
         carry = jax.tree.map(lambda new, old: jnp.where(good, new, old), following, carry)
@@ -110,3 +99,26 @@ def _adaptive(
     start = (jnp.zeros((), interval.dtype), carry, interval)
     _, carry, interval = jax.lax.while_loop(lambda state: state[0] < length, span, start)
     return carry, interval
+
+
+def _pushed(push: Callable, first: jax.Array, steps: jax.Array, frame: Any) -> Any:
+    """A frame after 1 to `LONGEST` steps.
+
+    An accelerator asks the host after every step of a loop of unknown length whether there is
+    another one. There, each length has a loop of its own, which would take a CPU only longer to
+    compile.
+    """
+
+    def one_loop(first: jax.Array, steps: jax.Array, frame: Any) -> Any:
+        return jax.lax.fori_loop(first, first + steps, push, frame)
+
+    def of_length(steps: int) -> Callable[[jax.Array, Any], Any]:
+        return lambda first, frame: jax.lax.fori_loop(
+            0, steps, lambda i, frame: push(first + i, frame), frame
+        )
+
+    def loops(first: jax.Array, steps: jax.Array, frame: Any) -> Any:
+        every_length = [of_length(steps) for steps in range(1, LONGEST + 1)]
+        return jax.lax.switch(steps - 1, every_length, first, frame)
+
+    return jax.lax.platform_dependent(first, steps, frame, cpu=one_loop, default=loops)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from rnnjac import _checks, graded
 from rnnjac._compiled import compiled
 from rnnjac.dynamics import Step, System, bind, flat_trajectory
+from rnnjac.frame import lu
 from rnnjac.graded_svd import graded_svd
 from rnnjac.jacobian import push_forward
 
@@ -177,7 +178,7 @@ def _backward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
 def _split(image: jax.Array, core: graded.GradedProduct) -> tuple:
     """L' of the image = L' R, and R moved into the core; elimination heeds no row's scale."""
     n, k = image.shape
-    packed, _, rows = jax.lax.linalg.lu(image)
+    packed, rows = lu(image)
     lower = jnp.tril(packed, -1) + jnp.eye(n, k, dtype=image.dtype)
     lower = jnp.zeros_like(lower).at[rows].set(lower)
     return lower, graded.extend(core, jnp.triu(packed[:k]) @ core.left)[0]

@@ -43,11 +43,12 @@ def exact(n: int, dtype) -> Rounding:
 
 
 class Noise(NamedTuple):
-    """The rounding X of several steps whose R were multiplied to one image C; transposed.
+    """The rounding X of ``several`` steps whose R were multiplied to one image C; transposed.
 
     ``log_size`` is the log of its size, in units of eps, and ``exact`` says where there is none.
     """
 
+    several: jax.Array
     log_size: jax.Array
     exact: jax.Array
 
@@ -58,45 +59,36 @@ def after_step(
     image: jax.Array,
     shorter: GradedProduct,
     longer: GradedProduct,
+    noise: Noise | None = None,
 ) -> Rounding:
     """Rounding after the elimination of an image that made the product longer by a factor.
 
     dY is random, of the size of each row of Y: rows shrunk by saturated units have errors as small,
     and L has entries up to 1, so that a row of |J| |L| is as large as the largest entry of that row
-    of Y. Zeros that elimination does not fill in carry no rounding.
+    of Y. Zeros that elimination does not fill in carry no rounding. An image C = R_m ... R_1 of
+    several steps is rounded where its elimination changes it, besides the noise that they brought.
     """
-    columns = image.T[step.order]
-    pivots = _pivots(step)
-    size = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
-    exact = (columns == 0)[:, step.rows] & (step.packed == 0)
-    unit = _unit(step, pivots)
-    changed = _random(size, exact, unit.dtype) + _tilted(step, unit, before.tilt)
-    moved = _solved(unit, changed) * _damping(jnp.log(pivots), _size(step, longer))
+    columns, pivots = image.T[step.order], _pivots(step)
+    unit, logs, size = _unit(step, pivots), jnp.log(pivots), _size(step, longer)
+    never = image.T == 0 if noise is None else noise.exact
+    exact = never[step.order][:, step.rows] & (step.packed == 0)
+    rounded = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
+    changed = _random(rounded, exact, unit.dtype) + _tilted(step, unit, before.tilt)
+    moved = _limited(_solved(unit, changed) * _damping(logs, size))
+    if noise is not None:
+        moved = jax.lax.cond(
+            noise.several, lambda: moved + _brought(noise, step, unit, size, exact), lambda: moved
+        )
     return _added(before, step, moved, shorter, columns)
 
 
-def after_several(
-    before: Rounding,
-    step: Elimination,
-    image: jax.Array,
-    noise: Noise,
-    shorter: GradedProduct,
-    longer: GradedProduct,
-) -> Rounding:
-    """Rounding after the elimination of C = R_m ... R_1, whose factors brought the noise.
-
-    C itself is rounded once more where its elimination changes it.
-    """
-    pivots = _pivots(step)
-    unit, logs, size = _unit(step, pivots), jnp.log(pivots), _size(step, longer)
-    exact = noise.exact[step.order][:, step.rows] & (step.packed == 0)
-    again = jnp.max(jnp.abs(image), axis=1)[step.rows] / pivots
-    changed = _random(again, exact, unit.dtype) + _tilted(step, unit, before.tilt)
-    moved = _limited(_solved(unit, changed) * _damping(logs, size))
-    fresh = _solved(unit, _random(jnp.ones_like(again), exact, unit.dtype))
+def _brought(
+    noise: Noise, step: Elimination, unit: jax.Array, size: jax.Array, exact: jax.Array
+) -> jax.Array:
+    """What the rounding of the steps in an image comes to behind its elimination."""
+    draw = _random(jnp.ones_like(size), exact, unit.dtype)
     log_size = noise.log_size[step.rows][:, step.rows] + _into_right(size)
-    fresh = _limited(fresh * _limited_exp(log_size))
-    return _added(before, step, moved + fresh, shorter, image.T[step.order])
+    return _limited(_solved(unit, draw) * _limited_exp(log_size))
 
 
 def _pivots(step: Elimination) -> jax.Array:

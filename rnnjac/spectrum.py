@@ -17,9 +17,9 @@ class Spectrum(NamedTuple):
     """Singular values of Jacobian products, in natural logs.
 
     ``log_singular_values`` has shape (n,), or (m, n) for m recorded times, descending along the
-    last axis; -inf is an exactly lost direction. ``error`` has the same shape: an estimate of the
-    absolute error of each log, inf where rounding cannot tell the value from -inf. ``steps`` is the
-    number of factors, shape () or (m,).
+    last axis; -inf with error 0 is an exactly lost direction. ``error`` has the same shape: an
+    estimate of the absolute error of each log, inf where rounding cannot tell the value from -inf.
+    ``steps`` is the number of factors, shape () or (m,).
     """
 
     log_singular_values: jax.Array

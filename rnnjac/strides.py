@@ -140,11 +140,7 @@ def _graded(flow: Flow, found: _Factor) -> Flow:
     # the columns of C all have the size of its first row: what is left of each is c_ii
     sizes = jnp.where(single, jnp.max(jnp.abs(image), axis=0), found.scale)
     inner, step = graded.extend(product, image, sizes)
-    error = jax.lax.cond(
-        single,
-        lambda: rounding.after_step(flow.error, step, image, product, inner),
-        lambda: rounding.after_several(flow.error, step, image, _noise(found), product, inner),
-    )
+    error = rounding.after_step(flow.error, step, image, product, inner, _noise(found))
     left = jax.lax.cond(single, lambda: inner.left.T, lambda: inner.left.T @ found.left)
     turned = GradedProduct(left, inner.log_scale, inner.right.T)
     stride = jax.lax.cond(
@@ -194,7 +190,7 @@ def _empty(flow: Flow) -> _Factor:
 def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     """One more step: J L = L' R, and R C."""
     flat, image = push_forward(system, found.flat, _row(system, time), found.left)
-    packed, _, rows = jax.lax.linalg.lu(image.T)
+    packed, rows = frame.lu(image.T)
     packed = packed.T
     pivots = jnp.abs(jnp.diagonal(packed))
     # along the last axis, the one a row of J L is contiguous in where a step takes W @ s
@@ -244,13 +240,19 @@ def _into_right(found: _Factor) -> jax.Array:
 
 def _noise(found: _Factor) -> rounding.Noise:
     """The rounding of the steps of a factor."""
-    into_right = jnp.tri(found.rows.size, dtype=bool)
-    logs = jnp.log(found.scale)
-    variance = jnp.where(into_right, _into_right(found), found.tilt.astype(logs.dtype))
-    size = 0.5 * jnp.log(variance) + jnp.where(into_right, logs[None, :] - logs[:, None], 0)
+    several, into_right = found.done > 1, jnp.tri(found.rows.size, dtype=bool)
+
+    def log_size() -> jax.Array:
+        logs = jnp.log(found.scale)
+        variance = jnp.where(into_right, _into_right(found), found.tilt.astype(logs.dtype))
+        spread = jnp.where(into_right, logs[None, :] - logs[:, None], 0)
+        return 0.5 * jnp.log(variance) + spread
+
+    size = jax.lax.cond(several, log_size, lambda: jnp.zeros_like(found.triangle))
     # left of the diagonal, an entry of L' that is zero was never there to be eliminated
-    absent = jnp.where(into_right, found.triangle == 0, found.left[:, found.rows] == 0)
-    return rounding.Noise(size, absent)
+    in_image = into_right | ~several
+    absent = jnp.where(in_image, found.triangle == 0, found.left[:, found.rows] == 0)
+    return rounding.Noise(several, size, absent)
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:

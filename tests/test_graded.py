@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnnjac
+from rnnjac import frame
 from tests import oracles, problems
 from tests.tolerances import FEW_STEPS, PROMISED_CONDITION, promised_log_sigma
 
@@ -161,3 +162,16 @@ def test_apply_refuses_other_shapes(shape, dtype):
     for function in (product.apply, product.transpose_apply):
         with pytest.raises(ValueError, match=r"v: expected shape \(3,\) or \(3, k\); got shape"):
             function(jnp.ones(shape, dtype))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (64, 64), (256, 256), (300, 300), (70, 3)])
+def test_order_of_rows_after_elimination(shape, dtype):
+    """Found in bytes up to 256 rows, by JAX beyond; rows[i] is where row i of L R once stood."""
+    matrix = jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
+    packed, rows = frame.lu(matrix)
+    np.testing.assert_array_equal(np.sort(rows), np.arange(shape[0]))
+    lower = np.tril(np.asarray(packed, float), -1) + np.eye(*shape)
+    upper = np.triu(np.asarray(packed, float))[: shape[1]]
+    error = np.abs(lower @ upper - np.asarray(matrix, float)[rows])
+    assert error.max() <= shape[0] * float(jnp.finfo(dtype).eps) * np.abs(upper).max()
+    assert np.abs(lower).max() <= 1

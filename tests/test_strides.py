@@ -13,6 +13,9 @@ from rnnjac.spectrum import _along
 from tests import oracles
 from tests.tolerances import SPREAD, promised_log_sigma
 
+# one shape for most of the tests: what is compiled for one serves the others
+SIZE, STEPS = 6, 120
+
 
 def linear(params, state, factor):
     return factor @ state
@@ -27,24 +30,24 @@ def system(factors):
     return bind(linear, None, jnp.zeros(factors.shape[1], factors.dtype), factors, None)
 
 
+@jax.jit
 def one_by_one(factors):
     """Values and errors of steps that are graded one by one."""
+    return _along(system(factors), np.array([len(factors)]), strides.step_by_step)
 
-    @jax.jit
-    def along(factors):
-        return _along(system(factors), np.array([len(factors)]), strides.step_by_step)
 
-    return [np.asarray(rows[0], float) for rows in along(factors)]
+@jax.jit
+def turn(factors, time, flow):
+    """One turn of the loop."""
+    return strides._turn(system(factors), time, flow, len(factors))
 
 
 def taken(factors):
     """How many steps each turn of the loop tried and how many it took."""
-    bound, turns, time = system(factors), [], 0
-    turn = jax.jit(lambda time, flow: strides._turn(bound, time, flow, bound.length))
-    flow = strides.start(bound)
-    while time < bound.length:
-        steps = min(int(flow.stride), bound.length - time)
-        later, flow = turn(jnp.asarray(time, jnp.int32), flow)
+    turns, time, flow = [], 0, strides.start(system(factors))
+    while time < len(factors):
+        steps = min(int(flow.stride), len(factors) - time)
+        later, flow = turn(factors, jnp.asarray(time, jnp.int32), flow)
         turns.append((steps, int(later) - time))
         time = int(later)
     return turns
@@ -55,7 +58,7 @@ def agree(factors):
     one = jnp.zeros(factors.shape[1], factors.dtype)
     found = rnnjac.spectrum(linear, None, one, factors)
     values, claimed = np.asarray(found.log_singular_values, float), np.asarray(found.error, float)
-    wanted, also_claimed = one_by_one(factors)
+    wanted, also_claimed = (np.asarray(rows[0], float) for rows in one_by_one(factors))
     np.testing.assert_array_equal(np.isneginf(values), np.isneginf(wanted))
     alive = ~np.isneginf(wanted)
     error = np.abs(values[alive] - wanted[alive])
@@ -63,10 +66,10 @@ def agree(factors):
     return values, claimed
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 20])
+@pytest.mark.parametrize("n", [1, 2, SIZE, 20])
 def test_the_same_values_as_step_by_step(n, dtype):
-    _, claimed = agree(normal_factors(n, 150, dtype))
-    assert claimed.max() <= 10 * promised_log_sigma(dtype, 150)
+    _, claimed = agree(normal_factors(n, STEPS, dtype))
+    assert claimed.max() <= 10 * promised_log_sigma(dtype, STEPS)
 
 
 def test_a_large_product_of_triangles(dtype):
@@ -82,24 +85,24 @@ def test_a_large_product_of_triangles(dtype):
 
 def test_dense_steps_go_together(dtype):
     """Few turns where nothing is lost: at most 64 steps, or the range of floats, at a time."""
-    turns = taken(normal_factors(6, 200, dtype))
+    turns = taken(normal_factors(SIZE, STEPS, dtype))
     assert [done for _, done in turns[:2]] == [8, 16]
-    assert sum(done for _, done in turns) == 200
-    assert len(turns) <= 20
+    assert sum(done for _, done in turns) == STEPS
+    assert len(turns) <= 12
 
 
 def test_steps_that_lose_rank_go_alone(dtype):
-    factors = normal_factors(6, 40, dtype).at[:, 2].set(0)  # a dead unit in every step
+    factors = normal_factors(SIZE, STEPS, dtype).at[:, 2].set(0)  # a dead unit in every step
     turns = taken(factors)
     assert turns[0] == (8, 0)
-    assert turns[1:] == [(1, 1)] * 40
+    assert turns[1:] == [(1, 1)] * STEPS
     values, claimed = agree(factors)
     assert np.isneginf(values[-1]) and claimed[-1] == 0
 
 
 def test_one_singular_factor_in_the_middle(dtype):
     """What stands before it is not lost, it is taken alone, and the strides grow again."""
-    factors = normal_factors(6, 100, dtype).at[50, 3].set(0)
+    factors = normal_factors(SIZE, STEPS, dtype).at[50, 3].set(0)
     turns = taken(factors)
     assert (1, 1) in turns
     assert max(done for _, done in turns[turns.index((1, 1)) :]) >= 16
@@ -110,22 +113,22 @@ def test_one_singular_factor_in_the_middle(dtype):
 
 
 def test_factors_far_from_normal_take_fewer_steps(dtype):
-    """The rows of C would outgrow their diagonal entries: (1 + N)^8 has entries of 1e7."""
-    factor = jnp.asarray(np.triu(np.full((10, 10), 3.0), 1) + np.eye(10), dtype)
-    factors = jnp.broadcast_to(factor, (24, 10, 10))
+    """The rows of C would outgrow their diagonal entries: (1 + N)^8 has entries of 5e6."""
+    factor = jnp.asarray(np.triu(np.full((SIZE, SIZE), 9.0), 1) + np.eye(SIZE), dtype)
+    factors = jnp.broadcast_to(factor, (STEPS, SIZE, SIZE))
     turns = taken(factors)
     assert turns[0] == (8, 0)
     assert turns[1][0] == 4
-    assert sum(done for _, done in turns) == 24
+    assert sum(done for _, done in turns) == STEPS
     agree(factors)
 
 
 def test_a_direction_lost_before(dtype):
     """Dense steps after a singular one: the lost direction stays lost, the others stay right."""
-    factors = normal_factors(8, 120, dtype).at[0, 5].set(0)
+    factors = normal_factors(SIZE, STEPS, dtype).at[0, 5].set(0)
     values, claimed = agree(factors)
     assert np.isneginf(values[-1]) and claimed[-1] == 0
-    assert claimed[:-1].max() <= 10 * promised_log_sigma(dtype, 120)
+    assert claimed[:-1].max() <= 10 * promised_log_sigma(dtype, STEPS)
 
 
 def test_recorded_times_end_a_stride(dtype):
