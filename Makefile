@@ -52,7 +52,7 @@ test-float32: $(VENV)/.test
 test-float64: $(VENV)/.test
 	@JAX_ENABLE_X64=1 $(PYTEST) -o cache_dir=build/pytest/float64
 
-bench: $(VENV)/.bench  ## time rnnjac beside other packages (QUICK=1: a minute or so)
+bench: $(VENV)/.bench  ## time rnnjac beside other packages (QUICK=1: some 2 minutes)
 	@echo "bench     $(if $(QUICK),quick,full)"
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
 
