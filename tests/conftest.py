@@ -24,7 +24,14 @@ hypothesis.settings.load_profile("suite")
 
 # The long analyses are tested in the precision that they run in: training in float32, the others in
 # float64.
-OF_FLOAT64 = ("cliff", "eigenvalue_decay", "flossing_effect", "relu_and_identity", "trained_digits")
+OF_FLOAT64 = (
+    "cliff",
+    "eigenvalue_decay",
+    "flossing_effect",
+    "lstm_carousel",
+    "relu_and_identity",
+    "trained_digits",
+)
 OF_FLOAT32 = ("char_text", "gates_learn", "temporal_order")
 collect_ignore = [
     f"test_{name}.py" for name in (OF_FLOAT32 if jax.config.jax_enable_x64 else OF_FLOAT64)

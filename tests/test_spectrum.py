@@ -7,6 +7,7 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
+from tests import oracles
 from tests.tolerances import FEW_STEPS, LOG_SUM, promised_log_sigma, sum_of_logs
 
 
@@ -39,7 +40,7 @@ def eps(dtype):
     return float(jnp.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("n", [1, 4, 16])
+@pytest.mark.parametrize("n", [1, 16])
 def test_scaled_orthogonal(n, dtype):
     """0.3 Q: every log sigma is T ln 0.3; log-domain products elsewhere clamp and stall here."""
     steps = 1600 if dtype == jnp.float64 else 200
@@ -145,16 +146,20 @@ def test_entries_below_the_smallest_normal_number_count_as_zero(dtype):
     assert (found.error[:2] < 1e-4).all()
 
 
-@pytest.mark.parametrize("at", [[0, 1, 7, 30], [30, 7, 7, 0], (5,), np.array([2, 3])])
+AT = [30, 7, 7, 0, 1]
+
+
+@pytest.mark.parametrize("at", [AT, tuple(AT), np.array(AT)], ids=["list", "tuple", "array"])
 def test_recorded_times(net, at, dtype):
     cell, params, start, inputs = net
     found = rnnjac.spectrum(cell.step, params, start, inputs, at=at)
-    assert found.log_singular_values.shape == found.error.shape == (len(at), 6)
-    np.testing.assert_array_equal(found.steps, at)
-    for row, error, time in zip(found.log_singular_values, found.error, at, strict=True):
-        # time 30 is the whole run that other tests compile as well
-        alone = rnnjac.spectrum(cell.step, params, start, inputs[:time])
-        assert (jnp.abs(row - alone.log_singular_values) <= error + alone.error).all()
+    assert found.log_singular_values.shape == found.error.shape == (len(AT), 6)
+    np.testing.assert_array_equal(found.steps, AT)
+    factors = np.asarray(rnnjac.jacobians(cell.step, params, start, inputs))
+    for row, claimed, time in zip(found.log_singular_values, found.error, AT, strict=True):
+        truth = oracles.exact_log_singular_values(factors[:time]) if time else np.zeros(6)
+        # twice: the factors are rounded once more on being stored
+        assert (oracles.log_sigma_error(row, truth) <= 2 * claimed).all()
 
 
 def test_no_steps(net, dtype):
@@ -162,14 +167,6 @@ def test_no_steps(net, dtype):
     found = rnnjac.spectrum(cell.step, params, start, inputs[:0])
     np.testing.assert_array_equal(found.log_singular_values, np.zeros(6))
     np.testing.assert_array_equal(found.exponents, np.zeros(6))
-
-
-def test_graded_product_of_the_jacobians_agrees(net, dtype):
-    cell, params, start, inputs = net
-    found = rnnjac.spectrum(cell.step, params, start, inputs)
-    factors = rnnjac.jacobians(cell.step, params, start, inputs)
-    again = rnnjac.graded_product(factors).log_singular_values()
-    assert (jnp.abs(found.log_singular_values - again) <= 2 * found.error).all()
 
 
 def test_both_forms_of_the_network_have_tied_products(net, dtype):
@@ -194,11 +191,10 @@ def test_pytree_states_are_one_state(dtype):
         return {"a": flat[:2], "b": flat[2:]}
 
     matrix = scaled_rotation(5, dtype) * jnp.arange(1.0, 6)[:, None]
-    whole = rnnjac.spectrum(linear, matrix, jnp.zeros(5, dtype), length=9)
     start = {"a": jnp.zeros(2, dtype), "b": jnp.zeros(3, dtype)}
-    parts = rnnjac.spectrum(split, matrix, start, length=9)
-    error = whole.error + parts.error
-    assert (jnp.abs(whole.log_singular_values - parts.log_singular_values) <= error).all()
+    found = rnnjac.spectrum(split, matrix, start, length=9)
+    truth = oracles.exact_log_singular_values(np.stack([np.asarray(matrix)] * 9))
+    assert (oracles.log_sigma_error(found.log_singular_values, truth) <= found.error).all()
 
 
 def henon(params, state, x):
@@ -214,8 +210,8 @@ def test_henon_map_shrinks_areas_at_a_known_rate(dtype):
 
 def test_cat_map_is_symplectic(dtype):
     cat = jnp.asarray([[2.0, 1.0], [1.0, 1.0]], dtype)
-    found = rnnjac.spectrum(linear, cat, jnp.zeros(2, dtype), length=300)
-    expected = 300 * np.log((3 + np.sqrt(5)) / 2) * np.array([1, -1])
+    found = rnnjac.spectrum(linear, cat, jnp.zeros(2, dtype), length=50)
+    expected = 50 * np.log((3 + np.sqrt(5)) / 2) * np.array([1, -1])
     error = np.abs(np.asarray(found.log_singular_values, float) - expected)
     assert (error <= np.asarray(found.error)).all()
 
