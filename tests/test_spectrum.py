@@ -210,8 +210,8 @@ def test_henon_map_shrinks_areas_at_a_known_rate(dtype):
 
 def test_cat_map_is_symplectic(dtype):
     cat = jnp.asarray([[2.0, 1.0], [1.0, 1.0]], dtype)
-    found = rnnjac.spectrum(linear, cat, jnp.zeros(2, dtype), length=50)
-    expected = 50 * np.log((3 + np.sqrt(5)) / 2) * np.array([1, -1])
+    found = rnnjac.spectrum(linear, cat, jnp.zeros(2, dtype), length=300)
+    expected = 300 * np.log((3 + np.sqrt(5)) / 2) * np.array([1, -1])
     error = np.abs(np.asarray(found.log_singular_values, float) - expected)
     assert (error <= np.asarray(found.error)).all()
 

@@ -66,7 +66,7 @@ def agree(factors):
     return values, claimed
 
 
-@pytest.mark.parametrize("n", [1, SIZE])
+@pytest.mark.parametrize("n", [1, 2, SIZE, 20])
 def test_the_same_values_as_step_by_step(n, dtype):
     _, claimed = agree(normal_factors(n, STEPS, dtype))
     assert claimed.max() <= 10 * promised_log_sigma(dtype, STEPS)
