@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 
@@ -53,7 +54,7 @@ def bind(step: Step, params: Any, state: Any, inputs: Any, length: int | None) -
     """System for checked arguments; see `System`."""
     state = _floating("state", state)
     params, inputs = _widen(params), _widen(inputs)
-    length = _length(inputs, length)
+    length = number_of_steps(inputs, length)
     start, unravel = ravel_pytree(state)
     if start.size == 0:
         raise _checks.error("state", "at least one number", "an empty pytree")
@@ -153,11 +154,12 @@ def _floating(name: str, state: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), state)
 
 
-def _length(inputs: Any, length: int | None) -> int:
-    leaves = jax.tree.leaves(inputs)
-    if any(leaf.ndim == 0 for leaf in leaves):
+def number_of_steps(inputs: Any, length: int | None) -> int:
+    """Rows of the inputs, or ``length`` where there are none."""
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(inputs)]
+    if () in shapes:
         raise _checks.error("inputs", "leaves with time as their first axis", "a scalar leaf")
-    lengths = sorted({leaf.shape[0] for leaf in leaves})
+    lengths = sorted({shape[0] for shape in shapes})
     if len(lengths) > 1:
         raise _checks.error("inputs", "leaves with equally many rows", f"{lengths} rows")
     if length is not None:

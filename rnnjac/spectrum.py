@@ -10,7 +10,7 @@ import numpy as np
 from rnnjac import _checks, graded, jacobi, rounding, strides
 from rnnjac._compiled import compiled
 from rnnjac._turns import in_turns
-from rnnjac.dynamics import Step, System, bind
+from rnnjac.dynamics import Step, System, bind, number_of_steps
 
 
 class Spectrum(NamedTuple):
@@ -77,6 +77,8 @@ def spectrum(
     entries below the smallest normal number count as zero; on a GPU, a pivot that small, as where
     float32 entries of one factor lie some 36 decades apart, gives NaN. A recorded time ends what is
     rounded together, so that ``at`` may change last digits and ``error``.
+    Other times in ``at``, as many as before, compile nothing anew, nor does another ``length``
+    without inputs: sequences of many lengths, padded to one, share a program by ``at=[T]``.
     Not differentiable: see `lyapunov_exponents` for that; inside a function that is differentiated
     pass ``jax.lax.stop_gradient(params)``.
 
@@ -90,30 +92,33 @@ def spectrum(
     >>> spectrum(diagonal, None, jnp.ones(2), length=1000).exponents / jnp.log(2.0)
     Array([ 1., -1.], dtype=float32)
     """
-    times = None if at is None else _times(at)
-    return _spectrum(step, params, state, inputs, length, times)
+    total = number_of_steps(inputs, length)
+    times = np.asarray(total if at is None else _times(at, total), np.int32)
+    ends, place = np.unique(times, return_inverse=True)
+    # where no input has rows, one program does for any number of steps
+    rows = None if jax.tree.leaves(inputs) else 1
+    return _spectrum(step, params, state, inputs, rows, times, ends, place.reshape(times.shape))
 
 
-@compiled("step", "length", "at")
-def _spectrum(step, params, state, inputs, length, at) -> Spectrum:
-    system = bind(step, params, state, inputs, length)
-    times = (system.length,) if at is None else at
-    for time in times:
-        _checks.integer("at", time, 0, system.length)
-    sure, place = np.unique(times, return_inverse=True)
+@compiled("step", "rows")
+def _spectrum(step, params, state, inputs, rows, times, ends, place) -> Spectrum:
+    """Spectra at ``times``, a scalar or (m,), given as places in their sorted, distinct ``ends``.
+
+    These are arguments and no constants: other times need no other program.
+    """
+    system = bind(step, params, state, inputs, rows)
     values, opened = system.opened()
     along = in_turns(
-        lambda values: _along(opened(values), sure),
+        lambda values, ends: _along(opened(values), ends),
         system.start.size,
-        batched=lambda values: _along(opened(values), sure, strides.step_by_step),
+        batched=lambda values, ends: _along(opened(values), ends, strides.step_by_step),
     )
-    logs, error = along(values)
-    result = Spectrum(logs[place], error[place], jnp.asarray(times, jnp.int32))
-    return jax.tree.map(lambda a: a[0], result) if at is None else result
+    logs, error = along(values, ends)
+    return Spectrum(logs[place], error[place], times)
 
 
 def _along(
-    system: System, times: np.ndarray, advance: Callable = strides.in_strides
+    system: System, times: jax.Array, advance: Callable = strides.in_strides
 ) -> tuple[jax.Array, jax.Array]:
     """Log singular values and their errors, (m, n) each, at m sorted, distinct times."""
 
@@ -122,8 +127,8 @@ def _along(
             flow = advance(system, flow, *ends)
         return flow, _values(strides.transposed(flow.turned), flow.error)
 
-    ends = np.stack([np.append(0, times[:-1]), times]).astype(np.int32)
-    return jax.lax.scan(span, strides.start(system), tuple(jnp.asarray(ends)))[1]
+    before = jnp.concatenate([jnp.zeros_like(times[:1]), times[:-1]])
+    return jax.lax.scan(span, strides.start(system), (before, times))[1]
 
 
 def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[jax.Array, jax.Array]:
@@ -139,8 +144,8 @@ def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[ja
     return found.values, rounding.error_of_logs(found.values, relative)
 
 
-def _times(at: Sequence[int]) -> tuple[int, ...]:
-    """``at`` as a tuple of ints."""
+def _times(at: Sequence[int], total: int) -> tuple[int, ...]:
+    """``at`` as a tuple of ints from 0 to ``total``."""
     try:
         times = np.asarray(at).tolist()
     except jax.errors.TracerArrayConversionError:
@@ -149,4 +154,4 @@ def _times(at: Sequence[int]) -> tuple[int, ...]:
         raise _checks.error("at", "a sequence of integers", _checks.describe(at), TypeError)
     if not times:
         raise _checks.error("at", "at least one time", "an empty sequence")
-    return tuple(_checks.integer("at", time, 0) for time in times)
+    return tuple(_checks.integer("at", time, 0, total) for time in times)

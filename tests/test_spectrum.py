@@ -227,8 +227,8 @@ def test_nan_parameters_give_nan(net):
     ("at", "kind", "message"),
     [
         ([31], ValueError, "at: expected an integer from 0 to 30; got 31"),
-        ([-1], ValueError, "at: expected an integer >= 0; got -1"),
-        ([1.5], TypeError, "at: expected an integer >= 0; got 1.5"),
+        ([-1], ValueError, "at: expected an integer from 0 to 30; got -1"),
+        ([1.5], TypeError, "at: expected an integer from 0 to 30; got 1.5"),
         (7, TypeError, "at: expected a sequence of integers; got 7"),
         ([], ValueError, "at: expected at least one time; got an empty sequence"),
     ],

@@ -33,7 +33,7 @@ def system(factors):
 @jax.jit
 def one_by_one(factors):
     """Values and errors of steps that are graded one by one."""
-    return _along(system(factors), np.array([len(factors)]), strides.step_by_step)
+    return _along(system(factors), np.array([len(factors)], np.int32), strides.step_by_step)
 
 
 @jax.jit

@@ -112,6 +112,24 @@ def test_a_second_call_traces_nothing(name):
     assert len(TRACES) == before
 
 
+def test_other_times_and_lengths_trace_nothing():
+    """They are arguments of what is compiled, and no constants."""
+    params, state, inputs = arguments(0)
+    autonomous = cells.elman(0, 4)
+    weights = autonomous.init(jax.random.key(0))
+
+    def counted(weights, state, x):
+        TRACES.append(1)
+        return autonomous.step(weights, state, x)
+
+    rnnjac.spectrum(step, params, state, inputs, at=[2, 6])
+    rnnjac.spectrum(counted, weights, state, length=5)
+    before = len(TRACES)
+    assert rnnjac.spectrum(step, params, state, inputs, at=[4, 0]).steps.tolist() == [4, 0]
+    assert rnnjac.spectrum(counted, weights, state, length=9).steps == 9
+    assert len(TRACES) == before
+
+
 @pytest.mark.parametrize("name", ["spectrum", "lyapunov_exponents", "reach", "combine"])
 @pytest.mark.parametrize("batch", [False, True])
 def test_hot_path_lowers_for_every_platform(name, batch, dtype):
