@@ -38,7 +38,7 @@ ARRAYS_ONLY = {"frame", "graded", "graded_svd", "merge", "rounding", "jacobi", "
 RECURRENT = {module for module in LEVEL if LEVEL[module] >= LEVEL["initializers"]} - ARRAYS_ONLY
 
 LINES = 320
-IMPORT_SECONDS = 0.4
+IMPORT_SHARE = 0.4  # of what it takes to import jax, a second or so
 
 
 def relative(path):
@@ -147,14 +147,14 @@ def test_import_loads_no_matplotlib():
 
 
 def test_import_is_cheap():
-    # CPU time, not wall time: other processes on the machine do not count against the import
+    # CPU times, as a ratio: neither other processes nor a slow machine count against the import
     code = (
-        "import time, jax; start = time.process_time(); import rnnjac; "
-        "print(time.process_time() - start)"
+        "import time; start = time.process_time(); import jax; between = time.process_time(); "
+        "import rnnjac; print((time.process_time() - between) / (between - start))"
     )
     best = float("inf")
     for _ in range(5):  # noise only ever adds, so the first run under the limit settles it
         best = min(best, float(run_python(code)[0]))
-        if best <= IMPORT_SECONDS:
+        if best <= IMPORT_SHARE:
             return
-    pytest.fail(f"import rnnjac costs {best:.2f} s on top of jax")
+    pytest.fail(f"import rnnjac costs {best:.2f} times what jax does")

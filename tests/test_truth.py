@@ -37,8 +37,9 @@ def spectrum_of(factors, dtype):
     """
     steps, n, _ = factors.shape
     longest = max(chain.T for chain in problems.CHAINS if chain.n == n)
-    padded = np.pad(factors, ((0, longest - steps), (0, 0), (0, 0)), constant_values=np.nan)
-    found = rnnjac.spectrum(linear, None, jnp.zeros(n, dtype), jnp.asarray(padded, dtype), at=[steps])
+    after = ((0, longest - steps), (0, 0), (0, 0))
+    padded = jnp.asarray(np.pad(factors, after, constant_values=np.nan), dtype)
+    found = rnnjac.spectrum(linear, None, jnp.zeros(n, dtype), padded, at=[steps])
     return jax.tree.map(lambda a: a[0], found)
 
 
