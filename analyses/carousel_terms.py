@@ -8,9 +8,9 @@ import numpy as np
 
 import rnnjac
 from rnnjac import initializers
-from rnnjac.carousel import carousel_products
 from rnnjac.cells import LSTMState
-from rnnjac.gates import lstm_arguments, lstm_paths
+from rnnjac.cells.gates import lstm_arguments, lstm_paths
+from rnnjac.measures.carousel import carousel_products
 
 UNITS, INPUTS = 4, 3  # of the networks with N(0, 1) weights
 LAGS = (1, 2, 5, 15)

@@ -9,7 +9,7 @@ import numpy as np
 
 import rnnjac
 from analyses import gates_training as training
-from rnnjac.gates import lstm_arguments
+from rnnjac.cells.gates import lstm_arguments
 
 PIECE = 200  # sequences measured at a time
 

@@ -9,10 +9,10 @@ import numpy as np
 import rnnjac
 from benchmarks.peers import Run
 from benchmarks.workloads import Problem
-from rnnjac import frame
-from rnnjac.dynamics import bind
-from rnnjac.spectrum import _along
-from rnnjac.strides import step_by_step
+from rnnjac.linalg import lu
+from rnnjac.measures.spectrum import _along
+from rnnjac.system.dynamics import bind
+from rnnjac.system.strides import step_by_step
 
 
 def products(problem: Problem) -> Run:
@@ -43,7 +43,7 @@ def orthogonalisation(problem: Problem) -> Run:
 def permutation(problem: Problem) -> Run:
     """The unit lower triangle of an LU with its rows back in their places, alone."""
     rows = jnp.asarray(np.random.default_rng(0).permutation(problem.start.size))
-    return _chain(problem, lambda factor, x: frame.in_place(x, rows))
+    return _chain(problem, lambda factor, x: lu.in_place(x, rows))
 
 
 def exact(problem: Problem) -> Run:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from rnnjac import cells, frame, initializers
+from rnnjac import cells, initializers
+from rnnjac.linalg import lu
 
 GAIN = 1.5  # chaotic, with a spectrum of moderate range
 TIME_STEP = 0.01
@@ -121,4 +122,4 @@ def _frame(n: int, dtype: Any) -> np.ndarray:
     Exponents at finite T depend on the frame at the start, by its leading spans only; with this one
     all packages find the same numbers.
     """
-    return np.linalg.qr(np.asarray(frame.generic(n, n, dtype), np.float64))[0].astype(dtype)
+    return np.linalg.qr(np.asarray(lu.generic(n, n, dtype), np.float64))[0].astype(dtype)

@@ -15,12 +15,10 @@ and a direction that is lost exactly is -inf. Every function takes one trajector
 for batches.
 """
 
-from rnnjac import carousel as carousel
+import sys as _sys
+
 from rnnjac import cells as cells
-from rnnjac import clipping as clipping
-from rnnjac import gates as gates
 from rnnjac import initializers as initializers
-from rnnjac import regularizers as regularizers
 from rnnjac import tasks as tasks
 from rnnjac import training as training
 from rnnjac.batches import in_chunks as in_chunks
@@ -28,22 +26,40 @@ from rnnjac.bounds import departure_from_normality as departure_from_normality
 from rnnjac.bounds import gradient_bound as gradient_bound
 from rnnjac.bounds import spectral_norm as spectral_norm
 from rnnjac.bounds import spectral_radius as spectral_radius
-from rnnjac.dynamics import trajectory as trajectory
-from rnnjac.graded import GradedProduct as GradedProduct
-from rnnjac.graded import graded_product as graded_product
-from rnnjac.gradient import gradient_norms as gradient_norms
-from rnnjac.jacobian import input_jacobians as input_jacobians
-from rnnjac.jacobian import jacobians as jacobians
-from rnnjac.jacobian import parameter_jacobians as parameter_jacobians
-from rnnjac.leading import SingularVectors as SingularVectors
-from rnnjac.leading import singular_vectors as singular_vectors
-from rnnjac.lyapunov import LyapunovExponents as LyapunovExponents
-from rnnjac.lyapunov import lyapunov_exponents as lyapunov_exponents
-from rnnjac.merge import combine as combine
-from rnnjac.observables import entropy_rate as entropy_rate
-from rnnjac.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
-from rnnjac.reach import reach as reach
-from rnnjac.spectrum import Spectrum as Spectrum
-from rnnjac.spectrum import spectrum as spectrum
+from rnnjac.cells import gates as gates
+from rnnjac.linalg.combine import combine as combine
+from rnnjac.linalg.graded import GradedProduct as GradedProduct
+from rnnjac.linalg.graded import graded_product as graded_product
+from rnnjac.measures import carousel as carousel
+from rnnjac.measures import observables as observables
+from rnnjac.measures.gradient_norms import gradient_norms as gradient_norms
+from rnnjac.measures.lyapunov import LyapunovExponents as LyapunovExponents
+from rnnjac.measures.lyapunov import lyapunov_exponents as lyapunov_exponents
+from rnnjac.measures.observables import entropy_rate as entropy_rate
+from rnnjac.measures.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
+from rnnjac.measures.reach import reach as reach
+from rnnjac.measures.singular_vectors import SingularVectors as SingularVectors
+from rnnjac.measures.singular_vectors import singular_vectors as singular_vectors
+from rnnjac.measures.spectrum import Spectrum as Spectrum
+from rnnjac.measures.spectrum import spectrum as spectrum
+from rnnjac.system.dynamics import trajectory as trajectory
+from rnnjac.system.jacobians import input_jacobians as input_jacobians
+from rnnjac.system.jacobians import jacobians as jacobians
+from rnnjac.system.jacobians import parameter_jacobians as parameter_jacobians
+from rnnjac.training import clipping as clipping
+from rnnjac.training import regularizers as regularizers
 
 __version__ = "0.1.0"
+
+# Modules that lie deeper than their public names: `import rnnjac.gates` gives rnnjac.cells.gates
+# itself, not a second copy of it.
+_DEEPER = (
+    "cells.gates",
+    "measures.carousel",
+    "measures.observables",
+    "training.clipping",
+    "training.regularizers",
+    "training.regularizers.gradient_flossing",
+    "training.regularizers.omega",
+)
+_sys.modules.update({f"rnnjac.{n.partition('.')[2]}": _sys.modules[f"rnnjac.{n}"] for n in _DEEPER})

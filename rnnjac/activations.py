@@ -16,7 +16,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
+from rnnjac._support.precision import at_least_float32
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -24,8 +25,7 @@ Activation = Callable[[jax.Array], jax.Array]
 def _decay(x: jax.Array) -> tuple[jax.Array, jnp.dtype]:
     """e^{-|x|}, in float32 for the 16-bit types, and the dtype to return to."""
     x = jnp.asarray(x)
-    wide = x if jnp.finfo(x.dtype).bits >= 32 else x.astype(jnp.float32)
-    return jnp.exp(-jnp.abs(wide)), x.dtype
+    return jnp.exp(-jnp.abs(at_least_float32(x))), x.dtype
 
 
 @jax.custom_jvp
@@ -240,11 +240,11 @@ def get(activation: str | Activation) -> Activation:
     True
     """
     if isinstance(activation, str):
-        _checks.one_of("activation", activation, ACTIVATIONS)
+        checks.one_of("activation", activation, ACTIVATIONS)
         return ACTIVATIONS[activation]
     if not callable(activation):
-        raise _checks.error(
-            "activation", "a name or a callable", _checks.describe(activation), TypeError
+        raise checks.error(
+            "activation", "a name or a callable", checks.describe(activation), TypeError
         )
     return activation
 
@@ -281,11 +281,11 @@ def slope_bound(activation: str | Activation | float) -> float:
     """
     if isinstance(activation, (int, float)):
         if isinstance(activation, bool) or not activation >= 0:
-            raise _checks.error("activation", "a slope bound >= 0", activation)
+            raise checks.error("activation", "a slope bound >= 0", activation)
         return float(activation)
     function = get(activation)
     for name, known in ACTIVATIONS.items():
         if function is known:
             return _SLOPE_BOUNDS[name]
     expected = "a known activation, or its largest slope as a number"
-    raise _checks.error("activation", expected, _checks.describe(activation))
+    raise checks.error("activation", expected, checks.describe(activation))

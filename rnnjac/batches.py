@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 
 def in_chunks(
@@ -66,9 +66,9 @@ def in_chunks(
     >>> [float(x) for x in total([jnp.ones(2), jnp.ones(5)])]
     [2.0, 5.0]
     """
-    chunk = _checks.integer("chunk", chunk, 1)
+    chunk = checks.integer("chunk", chunk, 1)
     if threads is not None:
-        threads = _checks.integer("threads", threads, 1)
+        threads = checks.integer("threads", threads, 1)
     alone = jax.jit(function)
     compiled = {}
 
@@ -164,8 +164,8 @@ def _rows(items: Any) -> list:
     leaves = [jnp.shape(leaf) for leaf in jax.tree.leaves(items)]
     counts = sorted({shape[0] for shape in leaves if shape})
     if len(counts) != 1 or not all(leaves):
-        raise _checks.error("items", "leaves with one common leading axis", f"shapes {leaves}")
+        raise checks.error("items", "leaves with one common leading axis", f"shapes {leaves}")
     if counts[0] == 0:
-        raise _checks.error("items", "at least one item", "a leading axis of 0")
+        raise checks.error("items", "at least one item", "a leading axis of 0")
     arrays = jax.tree.map(_array, items)
     return [jax.tree.map(lambda leaf, i=i: leaf[i], arrays) for i in range(counts[0])]

@@ -7,13 +7,13 @@ norm bounds the gradient of a nonlinear network; the radius is no bound and no t
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
+from rnnjac._support.precision import at_least_float32
 from rnnjac.activations import Activation, slope_bound
 
 
 def _square(W: jax.Array) -> jax.Array:
-    W = _checks.matrix("W", W, square=True)
-    return W if jnp.finfo(W.dtype).bits >= 32 else W.astype(jnp.float32)
+    return at_least_float32(checks.matrix("W", W, square=True))
 
 
 def spectral_radius(W: jax.Array) -> jax.Array:
@@ -84,8 +84,7 @@ def spectral_norm(W: jax.Array) -> jax.Array:
     >>> round(float(spectral_norm(jnp.array([[0.0, 4.0], [1.0, 0.0]]))), 6)
     4.0
     """
-    W = _checks.matrix("W", W)
-    W = W if jnp.finfo(W.dtype).bits >= 32 else W.astype(jnp.float32)
+    W = at_least_float32(checks.matrix("W", W))
     return jnp.max(jnp.linalg.svd(W, compute_uv=False))
 
 

@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 # Paul Tol's "muted" colours: calm, and distinct in the common forms of colour blindness.
 COLOURS = ("#332288", "#cc6677", "#44aa99", "#999933", "#882255", "#88ccee")
@@ -93,7 +93,7 @@ def spectrum(
     logs = _array("log_singular_values", log_singular_values, 1)
     bars = np.zeros_like(logs) if error is None else _array("error", error, 1)
     if bars.shape != logs.shape:
-        raise _checks.error("error", f"shape {logs.shape}", f"shape {bars.shape}")
+        raise checks.error("error", f"shape {logs.shape}", f"shape {bars.shape}")
     if steps is not None:
         # after 0 steps there is no rate
         logs, bars = (a / steps if steps else np.full_like(a, np.nan) for a in (logs, bars))
@@ -137,7 +137,7 @@ def exponents(history: Any, times: Any = None, *, ax: Axes | None = None) -> Axe
     rows = _array("history", history, 2)
     x = np.arange(1.0, len(rows) + 1) if times is None else _array("times", times, 1, empty=True)
     if len(x) != len(rows):
-        raise _checks.error("times", f"shape ({len(rows)},)", f"shape {x.shape}")
+        raise checks.error("times", f"shape ({len(rows)},)", f"shape {x.shape}")
     k = rows.shape[1]
     palette = Normalize(1, max(k, 2)), _INDEX_COLOURS
     gone = rows == -np.inf
@@ -207,8 +207,8 @@ def reach(logs: Any, *, index: int = 0, limit: float | None = None, ax: Axes | N
     grid = np.asarray(logs, np.float64)
     grid = grid[..., None] if grid.ndim == 2 else grid
     if grid.ndim != 3 or grid.shape[0] != grid.shape[1] or grid.size == 0:
-        raise _checks.error("logs", "shape (T+1, T+1) or (T+1, T+1, top)", f"shape {grid.shape}")
-    grid = grid[:, :, _checks.integer("index", index, 0, grid.shape[2] - 1)]
+        raise checks.error("logs", "shape (T+1, T+1) or (T+1, T+1, top)", f"shape {grid.shape}")
+    grid = grid[:, :, checks.integer("index", index, 0, grid.shape[2] - 1)]
     finite = grid[np.isfinite(grid)]
     largest = np.abs(finite).max(initial=0) if limit is None else limit
     largest = largest if largest > _FLAT else 1.0
@@ -250,7 +250,7 @@ def _array(name: str, value: Any, axes: int, *, empty: bool = False) -> np.ndarr
     array = np.asarray(value, np.float64)
     if array.ndim != axes or (array.shape[-1] == 0 and not empty):
         expected = f"{axes} ax{'ie'[axes > 1]}s, not empty"
-        raise _checks.error(name, expected, f"shape {array.shape}")
+        raise checks.error(name, expected, f"shape {array.shape}")
     return array
 
 

@@ -1,6 +1,7 @@
 """The shape of the code itself: which module may import which, file sizes, cost of the import."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,31 +12,40 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "rnnjac").rglob("*.py"))
 CODE = [p for d in ("rnnjac", "analyses", "benchmarks", "tests") for p in (ROOT / d).rglob("*.py")]
 
-# A module imports only from lower layers (or from its own package, as cells.lstm from cells._cell).
+# What stands at the top of the library, folder or file, imports only from earlier layers or from
+# itself; what shares a layer knows nothing of its neighbours.
 LAYERS = (
-    ("_checks", "_compiled", "_turns", "frame"),
-    ("activations", "clipping", "_checkpoint", "batches"),
-    ("bounds",),
-    ("initializers",),
-    ("cells", "dynamics", "tasks"),
-    ("gates",),
-    ("carousel",),
-    ("jacobian",),
-    ("jacobi",),
-    ("graded",),
-    ("rounding", "merge", "interval", "graded_svd"),
-    ("strides",),
-    ("spectrum", "lyapunov", "gradient", "reach", "leading"),
-    ("observables",),
-    ("_updates", "_spectral_metrics"),
-    ("regularizers", "training"),
-    ("diagnose", "plot", "interop"),
+    "_support",
+    "activations|batches|linalg",
+    "bounds",
+    "initializers",
+    "cells|system|tasks",
+    "measures",
+    "training",
+    "diagnose|interop|plot",
 )
-LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
+LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer.split("|")}
 
-# What knows only arrays stays clear of everything that knows a recurrent net.
-ARRAYS_ONLY = {"frame", "graded", "graded_svd", "merge", "rounding", "jacobi", "observables"}
-RECURRENT = {module for module in LEVEL if LEVEL[module] >= LEVEL["initializers"]} - ARRAYS_ONLY
+# What knows less than its layer may: all that it imports from outside itself.
+ONLY = {
+    "rnnjac/linalg": {"_support"},
+    "rnnjac/system": {"_support", "linalg"},
+    "rnnjac/tasks": {"_support"},
+    "rnnjac/measures/observables.py": {"_support"},
+    "rnnjac/interop": {"_support", "cells"},
+    "rnnjac/plot.py": {"_support"},
+}
+
+# Public names of modules that lie in a layer.
+SHORTER = {
+    "carousel": "measures.carousel",
+    "clipping": "training.clipping",
+    "gates": "cells.gates",
+    "observables": "measures.observables",
+    "regularizers": "training.regularizers",
+    "regularizers.gradient_flossing": "training.regularizers.gradient_flossing",
+    "regularizers.omega": "training.regularizers.omega",
+}
 
 LINES = 320
 IMPORT_SHARE = 0.4  # of what it takes to import jax, a second or so
@@ -45,10 +55,9 @@ def relative(path):
     return str(path.relative_to(ROOT))
 
 
-def part(dotted):
-    """Module of the library that a dotted name lies in: 'rnnjac.cells.lstm' -> 'cells'."""
-    names = dotted.split(".")
-    return names[1] if len(names) > 1 else "__init__"
+def part(path):
+    """Folder or file at the top of the library that a file lies in: 'cells' of cells/lstm.py."""
+    return path.relative_to(ROOT / "rnnjac").with_suffix("").parts[0]
 
 
 def dotted_name(path):
@@ -71,12 +80,24 @@ def imported(source, path):
                 yield f"{module}.{alias.name}"
 
 
+def file_of(dotted):
+    """File that defines a dotted name of the library: that of a module, or of what holds it."""
+    names = dotted.split(".")
+    while True:
+        place = ROOT.joinpath(*names)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path in LIBRARY:
+                return path
+        names.pop()
+
+
 def library_imports(path):
-    """Top-level modules of the library, other than its own, that a library file imports."""
-    own = part(dotted_name(path))
-    found = {part(name) for name in imported(path.read_text(), path) if name.startswith("rnnjac.")}
-    # `from rnnjac import x` where x is a public name, not a module, reaches the whole package
-    return {name if name in LEVEL else "__init__" for name in found} - {own}
+    """Files of the library that a file of it imports.
+
+    ``from rnnjac import x``, where x is a public name and no module, reaches the whole package.
+    """
+    found = imported(path.read_text(), path)
+    return {file_of(name) for name in found if name.split(".")[0] == "rnnjac"}
 
 
 MODULES = [p for p in LIBRARY if p != ROOT / "rnnjac" / "__init__.py"]
@@ -84,16 +105,23 @@ MODULES = [p for p in LIBRARY if p != ROOT / "rnnjac" / "__init__.py"]
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_imports_run_one_way(path):
-    own = part(dotted_name(path))
+    own = part(path)
     assert own in LEVEL, f"{own} is new: give it a layer in this file"
-    wrong = {m for m in library_imports(path) if m not in LEVEL or LEVEL[m] >= LEVEL[own]}
+    others = {part(p) for p in library_imports(path)} - {own}
+    wrong = {name for name in others if name not in LEVEL or LEVEL[name] >= LEVEL[own]}
     assert not wrong, f"{own} imports {sorted(wrong)}, which do not lie below it"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_array_modules_know_no_recurrent_net(path):
-    if part(dotted_name(path)) in ARRAYS_ONLY:
-        assert not library_imports(path) & RECURRENT
+@pytest.mark.parametrize("place", ONLY)
+def test_some_know_less_than_their_layer_may(place):
+    within = [p for p in MODULES if relative(p) == place or relative(p).startswith(f"{place}/")]
+    assert within
+    found = {part(p) for path in within for p in library_imports(path) if p not in within}
+    assert found <= ONLY[place]
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graphlib.TopologicalSorter({path: library_imports(path) for path in LIBRARY}).prepare()
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=relative)
@@ -114,7 +142,21 @@ def test_library_stands_alone(path):
     ],
 )
 def test_the_import_reader_sees_every_form(source, expected):
-    assert set(imported(source, ROOT / "rnnjac" / "jacobi.py")) == expected
+    assert set(imported(source, ROOT / "rnnjac" / "bounds.py")) == expected
+
+
+@pytest.mark.parametrize(
+    ("dotted", "expected"),
+    [
+        ("rnnjac.linalg.lu", "rnnjac/linalg/lu.py"),
+        ("rnnjac.linalg.lu.lu", "rnnjac/linalg/lu.py"),
+        ("rnnjac.cells.elman", "rnnjac/cells/elman.py"),
+        ("rnnjac.cells.Cell", "rnnjac/cells/__init__.py"),
+        ("rnnjac.spectrum", "rnnjac/__init__.py"),
+    ],
+)
+def test_names_are_traced_to_their_files(dotted, expected):
+    assert relative(file_of(dotted)) == expected
 
 
 @pytest.mark.parametrize("path", CODE, ids=relative)
@@ -141,9 +183,21 @@ def run_python(code):
     return done.stdout.split()
 
 
-def test_import_loads_no_matplotlib():
-    code = "import sys, rnnjac; print('matplotlib' in sys.modules, 'analyses' in sys.modules)"
-    assert run_python(code) == ["False", "False"]
+def test_import_loads_nothing_that_it_does_not_need():
+    code = (
+        "import sys, rnnjac; "
+        "print({'matplotlib', 'flax', 'equinox', 'torch', 'analyses'} & set(sys.modules))"
+    )
+    assert run_python(code) == ["set()"]
+
+
+@pytest.mark.parametrize("first", ["carousel", "regularizers.omega"])
+def test_public_names_of_modules_in_layers_give_the_modules_themselves(first):
+    code = (
+        f"import rnnjac.{first}; from importlib import import_module as m; "
+        f"print(all(m('rnnjac.' + a) is m('rnnjac.' + b) for a, b in {SHORTER}.items()))"
+    )
+    assert run_python(code) == ["True"]
 
 
 def test_import_is_cheap():

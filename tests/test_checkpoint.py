@@ -14,7 +14,8 @@ import numpy as np
 import optax
 import pytest
 
-from rnnjac import _checkpoint, training
+from rnnjac import training
+from rnnjac.training import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,13 +102,13 @@ def test_the_old_file_stays_until_the_new_one_is_on_the_disk(tmp_path, monkeypat
         raise KeyboardInterrupt
 
     file = tmp_path / "run.npz"
-    _checkpoint.save(file, {"state": jnp.zeros(2)}, {})
+    checkpoint.save(file, {"state": jnp.zeros(2)}, {})
     old = file.read_bytes()
     for module, name in ((np, "savez"), (os, "fsync"), (os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed)
             with pytest.raises(KeyboardInterrupt):
-                _checkpoint.save(file, {"state": jnp.ones(2)}, {})
+                checkpoint.save(file, {"state": jnp.ones(2)}, {})
         assert file.read_bytes() == old
 
 
@@ -120,9 +121,9 @@ def test_what_cannot_be_read_is_not_called_damaged(tmp_path):
 
 def test_keys_and_short_floats_come_back_as_they_were(tmp_path):
     tree = {"key": jax.random.key(3), "half": jnp.ones(2, jnp.bfloat16), "n": jnp.array(3)}
-    _checkpoint.save(tmp_path / "a.npz", {"state": tree}, {})
-    entries, _ = _checkpoint.load(tmp_path / "a.npz")
-    found = _checkpoint.restore("state", entries, tree)
+    checkpoint.save(tmp_path / "a.npz", {"state": tree}, {})
+    entries, _ = checkpoint.load(tmp_path / "a.npz")
+    found = checkpoint.restore("state", entries, tree)
     assert jax.tree.map(lambda a: a.dtype, found) == jax.tree.map(lambda a: a.dtype, tree)
     same(jax.random.key_data(found.pop("key")), jax.random.key_data(tree.pop("key")))
     same(found, tree)

@@ -5,7 +5,7 @@ import pytest
 
 import rnnjac
 from rnnjac import cells, gates
-from rnnjac.carousel import carousel_products
+from rnnjac.measures.carousel import carousel_products
 from tests import cells_numpy, tolerances
 from tests.cells_numpy import close, in_float64
 

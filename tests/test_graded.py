@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnnjac
-from rnnjac import frame
+from rnnjac.linalg import lu
 from tests import oracles, problems
 from tests.tolerances import FEW_STEPS, PROMISED_CONDITION, promised_log_sigma
 
@@ -168,7 +168,7 @@ def test_apply_refuses_other_shapes(shape, dtype):
 def test_order_of_rows_after_elimination(shape, dtype):
     """Found in bytes up to 256 rows, by JAX beyond; rows[i] is where row i of L R once stood."""
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
-    packed, rows = frame.lu(matrix)
+    packed, rows = lu.lu(matrix)
     np.testing.assert_array_equal(np.sort(rows), np.arange(shape[0]))
     lower = np.tril(np.asarray(packed, float), -1) + np.eye(*shape)
     upper = np.triu(np.asarray(packed, float))[: shape[1]]

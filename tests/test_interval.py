@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import rnnjac
-from rnnjac.dynamics import bind
-from rnnjac.interval import Factorisation, as_needed, every_step
-from rnnjac.lyapunov import LOST
+from rnnjac.measures.lyapunov import LOST
+from rnnjac.system.dynamics import bind
+from rnnjac.system.interval import Factorisation, as_needed, every_step
 from tests.tolerances import FEW_STEPS
 
 

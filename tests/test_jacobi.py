@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjac import jacobi
+from rnnjac.linalg import jacobi
 from tests.tolerances import JACOBI, SENSITIVITY
 
 SIZES = [1, 2, 3, 5, 8]

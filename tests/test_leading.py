@@ -7,8 +7,8 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
-from rnnjac.graded import graded_product
-from rnnjac.graded_svd import graded_svd
+from rnnjac.linalg.graded import graded_product
+from rnnjac.linalg.graded_svd import graded_svd
 from tests.oracles import exact_log_singular_values, log_sigma_error, truth
 from tests.problems import CHAINS, factors
 from tests.tolerances import (

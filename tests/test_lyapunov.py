@@ -7,7 +7,8 @@ import pytest
 from scipy.special import digamma, polygamma
 
 import rnnjac
-from rnnjac import cells, frame
+from rnnjac import cells
+from rnnjac.linalg import lu
 from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS
 
 
@@ -45,7 +46,7 @@ def test_equals_the_qr_recursion(net, top, warmup, dtype):
     cell, params, start, inputs = net
     found = rnnjac.lyapunov_exponents(cell.step, params, start, inputs, top=top, warmup=warmup)
     factors = rnnjac.jacobians(cell.step, params, start, inputs)
-    vectors = np.asarray(frame.generic(6, top or 6, dtype), float)
+    vectors = np.asarray(lu.generic(6, top or 6, dtype), float)
     expected = qr_recursion(factors, vectors, warmup)
     assert found.values.shape == found.stderr.shape == (top or 6,)
     np.testing.assert_allclose(found.values, expected, atol=FEW_STEPS * eps(dtype))

@@ -20,13 +20,13 @@ WRONG_SIDE = """pre = params["W_s"] @ state + drive
 # what went wrong: the file, what stands there, what a mistake makes of it, a test that must fail
 MUTATIONS = {
     "a transpose too many": (
-        "rnnjac/graded.py",
+        "rnnjac/linalg/graded.py",
         "extend(product, factor @ product.left)[0]",
         "extend(product, factor.T @ product.left)[0]",
         "tests/test_graded.py::test_the_product_itself",
     ),
     "product in reversed order": (
-        "rnnjac/graded.py",
+        "rnnjac/linalg/graded.py",
         "factors.dtype), factors)[0]",
         "factors.dtype), factors[::-1])[0]",
         "tests/test_graded.py::test_the_product_itself",
@@ -44,13 +44,13 @@ MUTATIONS = {
         "tests/test_cells_lstm.py::test_without_recurrent_weights_the_spectrum_is_that_of_the_forget_gates",
     ),
     "a lost direction reported as 0 in a spectrum": (
-        "rnnjac/graded.py",
+        "rnnjac/linalg/graded.py",
         "grown = jnp.log(jnp.abs(pivots))",
         "grown = jnp.log(jnp.where(pivots == 0, 1, jnp.abs(pivots)))",
         "tests/test_spectrum.py::test_dead_units_are_lost",
     ),
     "a lost direction reported as 0 in an exponent": (
-        "rnnjac/frame.py",
+        "rnnjac/linalg/lu.py",
         "return lower, jnp.log(jnp.abs(jnp.diagonal(packed))), (packed, rows)",
         "size = jnp.abs(jnp.diagonal(packed))\n"
         "    return lower, jnp.log(jnp.where(size == 0, 1, size)), (packed, rows)",

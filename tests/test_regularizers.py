@@ -10,7 +10,7 @@ import pytest
 
 import rnnjac
 from rnnjac import activations, regularizers
-from rnnjac.regularizers import FORMS
+from rnnjac.training.regularizers import FORMS
 from tests import tolerances
 
 N, T, BATCH = 4, 6, 3

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import rnnjac
-from rnnjac import strides
-from rnnjac.dynamics import bind
-from rnnjac.spectrum import _along
+from rnnjac.measures.spectrum import _along
+from rnnjac.system import strides
+from rnnjac.system.dynamics import bind
 from tests import oracles
 from tests.tolerances import SPREAD, promised_log_sigma
 

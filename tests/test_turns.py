@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjac._turns import LARGE, in_turns
+from rnnjac._support.batching import LARGE, in_turns
 
 
 def halvings(x, limit):

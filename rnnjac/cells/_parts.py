@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 
 def default(dtype: Any) -> Any:
@@ -15,22 +15,22 @@ def default(dtype: Any) -> Any:
 
 def sizes(inputs: Any, hidden: Any) -> tuple[int, int]:
     """Sizes of the input and of the state, after checking them."""
-    return _checks.integer("inputs", inputs, 0), _checks.integer("hidden", hidden, 1)
+    return checks.integer("inputs", inputs, 0), checks.integer("hidden", hidden, 1)
 
 
 def flag(name: str, value: Any) -> bool:
     """``value``, after checking that it is True or False."""
     if not isinstance(value, bool):
-        raise _checks.error(name, "True or False", _checks.describe(value), TypeError)
+        raise checks.error(name, "True or False", checks.describe(value), TypeError)
     return value
 
 
 def number(name: str, value: Any, expected: str, fits) -> float:
     """``value`` as a float, after checking that it is a real number that ``fits``."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _checks.error(name, expected, _checks.describe(value), TypeError)
+        raise checks.error(name, expected, checks.describe(value), TypeError)
     if not fits(value):
-        raise _checks.error(name, expected, value)
+        raise checks.error(name, expected, value)
     return float(value)
 
 
@@ -39,15 +39,15 @@ def drive(W_x: jax.Array, b: jax.Array, x: jax.Array | None) -> jax.Array:
     if x is None:
         return b
     if jnp.shape(x) != (W_x.shape[1],):
-        raise _checks.error("x", f"shape ({W_x.shape[1]},)", _checks.describe(x))
+        raise checks.error("x", f"shape ({W_x.shape[1]},)", checks.describe(x))
     return W_x @ x + b
 
 
 def product(W: jax.Array, h: jax.Array) -> jax.Array:
     """W h of stacked gates, the vector on the left.
 
-    A batch of tangent vectors is then a matrix of rows, as `jacobian.push_forward` keeps it, and no
-    block of it has to be transposed.
+    A batch of tangent vectors is then a matrix of rows, as `jacobians.push_forward` keeps it, and
+    no block of it has to be transposed.
     """
     return h @ W.T
 

@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, activations, initializers
+from rnnjac import activations, initializers
+from rnnjac._support import checks
 from rnnjac.cells._cell import Cell
 
 FORMS = ("state", "preactivation")
@@ -78,9 +79,9 @@ def elman(
     >>> cell.step(cell.init(jax.random.key(0)), cell.initial_state(), None).shape
     (3,)
     """
-    inputs = _checks.integer("inputs", inputs, 0)
-    hidden = _checks.integer("hidden", hidden, 1)
-    _checks.one_of("form", form, FORMS)
+    inputs = checks.integer("inputs", inputs, 0)
+    hidden = checks.integer("hidden", hidden, 1)
+    checks.one_of("form", form, FORMS)
     phi = activations.get(activation)
     draw_s = initializers.gaussian() if recurrent is None else recurrent
     draw_x = initializers.gaussian() if input is None else input
@@ -109,5 +110,5 @@ def elman(
 
 def _vector(x: jax.Array, size: int) -> jax.Array:
     if jnp.shape(x) != (size,):
-        raise _checks.error("x", f"shape ({size},)", _checks.describe(x))
+        raise checks.error("x", f"shape ({size},)", checks.describe(x))
     return x

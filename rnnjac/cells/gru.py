@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, initializers
+from rnnjac import initializers
+from rnnjac._support import checks
 from rnnjac.activations import sigmoid, tanh
 from rnnjac.cells import _parts
 from rnnjac.cells._cell import Cell
@@ -82,7 +83,7 @@ def gru(
     (3,)
     """
     inputs, size = _parts.sizes(inputs, hidden)
-    _checks.one_of("reset", reset, RESETS)
+    checks.one_of("reset", reset, RESETS)
     draw_h = initializers.gaussian() if recurrent is None else recurrent
     draw_x = initializers.gaussian() if input is None else input
     draw_bx = initializers.zeros() if bias is None else bias

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.cells._cell import Cell
 
 
@@ -45,13 +45,13 @@ def stack(cells: Sequence[Cell]) -> Cell:
     [(3,), (4,)]
     """
     if isinstance(cells, Cell):
-        raise _checks.error("cells", "a sequence of cells", "one cell", TypeError)
+        raise checks.error("cells", "a sequence of cells", "one cell", TypeError)
     cells = tuple(cells)
     if not cells:
-        raise _checks.error("cells", "at least one cell", "none")
+        raise checks.error("cells", "at least one cell", "none")
     for cell in cells:
         if not isinstance(cell, Cell):
-            raise _checks.error("cells", "cells only", _checks.describe(cell), TypeError)
+            raise checks.error("cells", "cells only", checks.describe(cell), TypeError)
 
     def init(key):
         keys = jax.random.split(key, len(cells))

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.initializers._weights import Initializer, _axes, _wide, orthogonal
 
 # Block orders of the cells, each with the place of the gate that carries the state over a step.
@@ -41,7 +41,7 @@ def forget_bias(value: float = 1.0, *, layout: str = "ifgo") -> Initializer:
     >>> forget_bias()(None, (4,)).tolist()
     [0.0, 1.0, 0.0, 0.0]
     """
-    _checks.one_of("layout", layout, LAYOUTS)
+    checks.one_of("layout", layout, LAYOUTS)
 
     def initialize(key, shape, dtype=None):
         blocks = jnp.zeros((len(layout), _block_size(shape, layout)), _wide(dtype)[0])
@@ -83,11 +83,11 @@ def chrono(T_max: float, *, layout: str = "ifgo") -> Initializer:
     >>> chrono(2)(jax.random.key(0), (4,)).tolist()
     [-0.0, 0.0, 0.0, 0.0]
     """
-    _checks.one_of("layout", layout, LAYOUTS)
+    checks.one_of("layout", layout, LAYOUTS)
     if isinstance(T_max, bool) or not isinstance(T_max, (int, float)):
-        raise _checks.error("T_max", "a number >= 2", _checks.describe(T_max), TypeError)
+        raise checks.error("T_max", "a number >= 2", checks.describe(T_max), TypeError)
     if not T_max >= 2:
-        raise _checks.error("T_max", "a number >= 2", T_max)
+        raise checks.error("T_max", "a number >= 2", T_max)
 
     def initialize(key, shape, dtype=None):
         dtype, wide = _wide(dtype)
@@ -134,7 +134,7 @@ def orthogonal_blocks(gain: float = 1.0) -> Initializer:
     def initialize(key, shape, dtype=None):
         rows, columns = _axes(shape, 2)
         if not columns or rows % columns:
-            raise _checks.error("shape", "(k n, n) with n >= 1", (rows, columns))
+            raise checks.error("shape", "(k n, n) with n >= 1", (rows, columns))
         keys = jax.random.split(key, rows // columns)
         draw = orthogonal(gain)
         return jax.vmap(lambda k: draw(k, (columns, columns), dtype))(keys).reshape(shape)
@@ -145,5 +145,5 @@ def orthogonal_blocks(gain: float = 1.0) -> Initializer:
 def _block_size(shape, layout: str) -> int:
     (rows,) = _axes(shape, 1)
     if rows % len(layout):
-        raise _checks.error("shape", f"one axis of {len(layout)} equal blocks", (rows,))
+        raise checks.error("shape", f"one axis of {len(layout)} equal blocks", (rows,))
     return rows // len(layout)

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, bounds
+from rnnjac import bounds
+from rnnjac._support import checks
 
 Initializer = Callable[..., jax.Array]
 
@@ -15,7 +16,7 @@ def _wide(dtype: Any) -> tuple[jnp.dtype, jnp.dtype]:
     """Return the dtype of the result (default float if None) and that of the work: >= 32 bits."""
     dtype = jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise _checks.error("dtype", "a real floating-point type", dtype, TypeError)
+        raise checks.error("dtype", "a real floating-point type", dtype, TypeError)
     return dtype, dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
@@ -23,7 +24,7 @@ def _axes(shape: Sequence[int], count: int) -> tuple[int, ...]:
     """``shape`` as a tuple, after checking that it has ``count`` axes."""
     shape = tuple(shape)
     if len(shape) != count:
-        raise _checks.error("shape", f"{count} axes", shape)
+        raise checks.error("shape", f"{count} axes", shape)
     return shape
 
 
@@ -181,7 +182,7 @@ def uniform(n: int | None = None) -> Initializer:
     (3, 2)
     """
     if n is not None:
-        n = _checks.integer("n", n, 1)
+        n = checks.integer("n", n, 1)
 
     def initialize(key, shape, dtype=None):
         bound = (n or max(shape[-1], 1)) ** -0.5
@@ -231,15 +232,15 @@ def sparse(nonzeros: int = 15, radius: float = 0.95, *, direction: str = "incomi
     >>> int((W != 0).sum())
     10
     """
-    nonzeros = _checks.integer("nonzeros", nonzeros, 1)
-    _checks.one_of("direction", direction, ("incoming", "outgoing"))
+    nonzeros = checks.integer("nonzeros", nonzeros, 1)
+    checks.one_of("direction", direction, ("incoming", "outgoing"))
 
     def initialize(key, shape, dtype=None):
         dtype, wide = _wide(dtype)
         rows, columns = _axes(shape, 2)
         if rows != columns:
-            raise _checks.error("shape", "two equal axes", tuple(shape))
-        _checks.integer("nonzeros", nonzeros, 1, rows)
+            raise checks.error("shape", "two equal axes", tuple(shape))
+        checks.integer("nonzeros", nonzeros, 1, rows)
         places, values = jax.random.split(key)
         # In each row the ranks of independent draws are a random permutation.
         chosen = jnp.argsort(jax.random.uniform(places, shape), axis=1) < nonzeros

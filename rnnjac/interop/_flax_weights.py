@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.interop import _network
 from rnnjac.interop._network import Layer
 
@@ -74,18 +74,18 @@ def _bias(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
 
 def _simple(cell: Any, below: Mapping[str, Any], recurrent: Mapping[str, Any]) -> Layer:
     if cell.residual:
-        raise _checks.error("cell", "a SimpleCell that is not residual", "residual=True")
+        raise checks.error("cell", "a SimpleCell that is not residual", "residual=True")
     if cell.activation_fn not in ACTIVATIONS:
-        raise _checks.error("cell", "activation_fn tanh or relu", _name(cell.activation_fn))
+        raise checks.error("cell", "activation_fn tanh or relu", _name(cell.activation_fn))
     activation = ACTIVATIONS[cell.activation_fn]
     return _network.elman(_kernel([below]), _kernel([recurrent]), _bias([below]), activation)
 
 
 def _usual_gates(cell: Any) -> None:
     if cell.gate_fn is not jax.nn.sigmoid:
-        raise _checks.error("cell", "gate_fn sigmoid", _name(cell.gate_fn))
+        raise checks.error("cell", "gate_fn sigmoid", _name(cell.gate_fn))
     if ACTIVATIONS.get(cell.activation_fn) != "tanh":
-        raise _checks.error("cell", "activation_fn tanh", _name(cell.activation_fn))
+        raise checks.error("cell", "activation_fn tanh", _name(cell.activation_fn))
 
 
 def _name(function: Callable) -> str:
@@ -94,4 +94,4 @@ def _name(function: Callable) -> str:
 
 def _unknown(cell: Any) -> Exception:
     expected = "a SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell"
-    return _checks.error("cell", expected, type(cell).__name__, TypeError)
+    return checks.error("cell", expected, type(cell).__name__, TypeError)

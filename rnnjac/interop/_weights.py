@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.interop import _network
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -36,17 +36,17 @@ def read(source: Any) -> dict[str, Any]:
         return {name: source[name] for name in _recurrent(source)}
     if not isinstance(source, (str, os.PathLike)):
         expected = "a mapping from names to arrays, or a path"
-        raise _checks.error("source", expected, type(source).__name__, TypeError)
+        raise checks.error("source", expected, type(source).__name__, TypeError)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in PICKLES or _holds_pickle(path):
         expected = "arrays in a .npz or .safetensors file"
-        raise _checks.error("source", expected, f"{path.name}, {ADVICE}")
+        raise checks.error("source", expected, f"{path.name}, {ADVICE}")
     if suffix == ".npz":
         return _read_npz(path)
     if suffix == ".safetensors":
         return _read_safetensors(path)
-    raise _checks.error("source", "a file named .npz or .safetensors", path.name)
+    raise checks.error("source", "a file named .npz or .safetensors", path.name)
 
 
 def array(name: str, value: Any) -> np.ndarray:
@@ -57,11 +57,11 @@ def array(name: str, value: Any) -> np.ndarray:
         value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     found = np.asarray(value)
     if not jnp.issubdtype(found.dtype, jnp.floating):
-        raise _checks.error(name, "real floating-point entries", f"dtype {found.dtype}", TypeError)
+        raise checks.error(name, "real floating-point entries", f"dtype {found.dtype}", TypeError)
     finite = np.isfinite(found)
     if not finite.all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise _checks.error(name, "finite entries", f"{found[first]} at {first}")
+        raise checks.error(name, "finite entries", f"{found[first]} at {first}")
     return found
 
 
@@ -102,4 +102,4 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(kind: str, path: Path, problem: Exception | str) -> Exception:
-    return _checks.error("source", f"an intact {kind}", f"{path.name} ({problem})")
+    return checks.error("source", f"an intact {kind}", f"{path.name} ({problem})")

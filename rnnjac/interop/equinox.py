@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.interop import _network
 from rnnjac.interop._network import Network
 
@@ -107,7 +107,7 @@ def convert(cell: Any) -> Network:
         b_h = jnp.concatenate([jnp.zeros(2 * n, b_n.dtype), b_n])
         return _network.network([_network.gru(cell.weight_ih, cell.weight_hh, b_x, b_h)])
     expected = "an equinox.nn.GRUCell or LSTMCell"
-    raise _checks.error("cell", expected, type(cell).__name__, TypeError)
+    raise checks.error("cell", expected, type(cell).__name__, TypeError)
 
 
 @functools.lru_cache(maxsize=128)
@@ -125,7 +125,7 @@ def _step(key: tuple[Any, tuple[tuple[type, Any], ...]]) -> Callable[[Any, Any, 
 def _module(cell: Any) -> Any:
     equinox = _network.require("equinox")
     if not isinstance(cell, equinox.Module):
-        raise _checks.error("cell", "an equinox.Module", type(cell).__name__, TypeError)
+        raise checks.error("cell", "an equinox.Module", type(cell).__name__, TypeError)
     return equinox
 
 
@@ -135,7 +135,7 @@ def _zeros(equinox: Any, cell: Any) -> Any:
     if isinstance(cell, equinox.nn.LSTMCell):
         return jnp.zeros(cell.hidden_size), jnp.zeros(cell.hidden_size)
     expected = f"a start for {type(cell).__name__}, a pytree of floats"
-    raise _checks.error("state", expected, None, TypeError)
+    raise checks.error("state", expected, None, TypeError)
 
 
 def _or_zeros(bias: Any, size: int, like: jax.Array) -> jax.Array:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.interop import _flax_weights, _network
 from rnnjac.interop._network import Network
 
@@ -59,7 +59,7 @@ def from_linen(cell: Any, variables: Mapping[str, Any], inputs: int, state: Any 
     (3,)
     """
     _require_cell(cell, "flax.linen")
-    inputs = _checks.integer("inputs", inputs, 0)
+    inputs = checks.integer("inputs", inputs, 0)
     if state is None:
         start = cell.initialize_carry(jax.random.key(0), (inputs,))
         state = _network.in_dtype_of(variables, start)
@@ -199,7 +199,7 @@ def _require_cell(cell: Any, interface: str) -> Any:
     module = _network.require(interface)
     if not isinstance(cell, module.RNNCellBase):
         expected = f"a {interface}.RNNCellBase"
-        raise _checks.error("cell", expected, type(cell).__name__, TypeError)
+        raise checks.error("cell", expected, type(cell).__name__, TypeError)
     return module
 
 

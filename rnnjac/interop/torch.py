@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.interop import _network, _weights
 from rnnjac.interop._network import Layer, Network
 
@@ -79,12 +79,12 @@ def load(
     >>> load(weights).state.shape  # six rows and two columns: a GRU
     (2,)
     """
-    _checks.one_of("nonlinearity", nonlinearity, ACTIVATIONS)
+    checks.one_of("nonlinearity", nonlinearity, ACTIVATIONS)
     prefix = f"{prefix}." if prefix and not prefix.endswith(".") else prefix
     found = _under(_weights.read(source), prefix)
     gates, hidden = _sizes(found, prefix)
     if gates != 1 and nonlinearity != "tanh":
-        raise _checks.error("nonlinearity", f"'tanh', as {KINDS[gates]} has it", repr(nonlinearity))
+        raise checks.error("nonlinearity", f"'tanh', as {KINDS[gates]} has it", repr(nonlinearity))
     biased = any(name.startswith("bias") for name in found)
     layers, inputs = [], None
     for suffix in _suffixes(found):
@@ -105,17 +105,17 @@ def _under(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
         if name.startswith(prefix) and "." not in name[len(prefix) :]:
             found[name[len(prefix) :]] = value
     if not found and not weights:
-        raise _checks.error("source", "weights named weight_ih_l0, weight_hh_l0, ...", "none such")
+        raise checks.error("source", "weights named weight_ih_l0, weight_hh_l0, ...", "none such")
     if not found:
         places = sorted({name.rpartition(".")[0] for name in weights})
-        raise _checks.error("prefix", "one of " + ", ".join(map(repr, places)), repr(prefix))
+        raise checks.error("prefix", "one of " + ", ".join(map(repr, places)), repr(prefix))
     for name in sorted(found):
         if name.endswith("_reverse"):
             expected = "one direction only (a backward layer has no Jacobian product forward)"
-            raise _checks.error(prefix + name, expected, "a bidirectional layer")
+            raise checks.error(prefix + name, expected, "a bidirectional layer")
         if name.startswith("weight_hr"):
             expected = "no projection (proj_size = 0)"
-            raise _checks.error(prefix + name, expected, "a layer with proj_size > 0")
+            raise checks.error(prefix + name, expected, "a layer with proj_size > 0")
     return found
 
 
@@ -130,13 +130,13 @@ def _sizes(found: dict[str, Any], prefix: str) -> tuple[int, int]:
     name = "weight_hh" + next(_suffixes(found))
     expected = "shape (g h, h) with h >= 1 units and g = 1 (RNN), 3 (GRU) or 4 (LSTM)"
     if name not in found:
-        raise _checks.error(prefix + name, expected, "no tensor of that name")
+        raise checks.error(prefix + name, expected, "no tensor of that name")
     shape = np.shape(_weights.array(prefix + name, found[name]))
     if len(shape) == 2 and shape[1] >= 1:
         gates, rest = divmod(shape[0], shape[1])
         if gates in KINDS and not rest:
             return gates, shape[1]
-    raise _checks.error(prefix + name, expected, f"shape {shape}")
+    raise checks.error(prefix + name, expected, f"shape {shape}")
 
 
 def _take(
@@ -145,13 +145,13 @@ def _take(
     """Full name and array, of the shape given; None stands for any number of inputs."""
     shown = "shape " + str(shape).replace("None", "inputs")
     if name not in found:
-        raise _checks.error(prefix + name, shown, "no tensor of that name")
+        raise checks.error(prefix + name, shown, "no tensor of that name")
     array = _weights.array(prefix + name, found[name])
     fits = array.ndim == len(shape) and all(
         want in (None, size) for size, want in zip(array.shape, shape, strict=True)
     )
     if not fits:
-        raise _checks.error(prefix + name, shown, f"shape {array.shape}")
+        raise checks.error(prefix + name, shown, f"shape {array.shape}")
     return prefix + name, array
 
 
@@ -160,7 +160,7 @@ def _one_dtype(layers: list[dict[str, tuple[str, np.ndarray]]]) -> None:
     for name, array in (named for layer in layers for named in layer.values()):
         first, kind = (first, kind) if first else (name, array.dtype)
         if array.dtype != kind:
-            raise _checks.error(name, f"dtype {kind}, as {first} has", array.dtype)
+            raise checks.error(name, f"dtype {kind}, as {first} has", array.dtype)
 
 
 def _layer(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: str) -> Layer:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 
 class Numbers(NamedTuple):
@@ -116,9 +116,9 @@ def multiplication(key: jax.Array, length: int, *, vary: bool = True) -> Numbers
 
 
 def _example(key: jax.Array, length: int, vary: bool, combine: Callable) -> Numbers:
-    length = _checks.integer("length", length, 10)
+    length = checks.integer("length", length, 10)
     if not isinstance(vary, bool):
-        raise _checks.error("vary", "True or False", _checks.describe(vary), TypeError)
+        raise checks.error("vary", "True or False", checks.describe(vary), TypeError)
     longer = length // 10 if vary else 1  # how many lengths there are
     key_steps, key_places, key_numbers = jax.random.split(key, 3)
     steps = jnp.int32(length)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 # Where the span of each marker begins, in tenths of the sequence; every span is a tenth wide.
 _TENTHS = {2: (1, 5), 3: (1, 3, 6)}
@@ -68,8 +68,8 @@ def temporal_order(key: jax.Array, length: int, *, markers: int = 2) -> Example:
     >>> jax.vmap(lambda key: temporal_order(key, 50))(keys).inputs.shape
     (5, 50, 6)
     """
-    markers = _checks.integer("markers", markers, 2, 3)
-    length = _checks.integer("length", length, 10)
+    markers = checks.integer("markers", markers, 2, 3)
+    length = checks.integer("length", length, 10)
     width = length // 10
     # one draw for all, from 0 to below each entry: it compiles in a third of the time of three
     below = np.repeat([width, _MARKERS, _SYMBOLS - _MARKERS], [markers, markers, length])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 _ENDS = 2  # symbols that a permutation may begin and end with
 
@@ -68,10 +68,10 @@ def permutation(
     >>> example.inputs.shape, bool(example.target == example.inputs[0].argmax())
     ((30, 100), True)
     """
-    length = _checks.integer("length", length, 2)
-    symbols = _checks.integer("symbols", symbols, _ENDS + 1)
+    length = checks.integer("length", length, 2)
+    symbols = checks.integer("symbols", symbols, _ENDS + 1)
     if not isinstance(every_step, bool):
-        raise _checks.error("every_step", "True or False", _checks.describe(every_step), TypeError)
+        raise checks.error("every_step", "True or False", checks.describe(every_step), TypeError)
     key_first, key_rest = jax.random.split(key)
     first = jax.random.randint(key_first, (1,), 0, _ENDS, jnp.int32)
     rest = jax.random.randint(key_rest, (length - 1,), _ENDS, symbols, jnp.int32)
@@ -127,9 +127,9 @@ def memorization(key: jax.Array, length: int, *, values: int = 5, positions: int
     >>> example.inputs.shape, bool((example.target[-2:] == example.inputs[:2].argmax(1)).all())
     ((7, 4), True)
     """
-    length = _checks.integer("length", length, 0)
-    values = _checks.integer("values", values, 2)
-    positions = _checks.integer("positions", positions, 1)
+    length = checks.integer("length", length, 0)
+    values = checks.integer("values", values, 2)
+    positions = checks.integer("positions", positions, 1)
     pattern = jax.random.randint(key, (positions,), 0, values, jnp.int32)
     blank, cue = values, values + 1
     silence = jnp.full(length + positions, blank, jnp.int32)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 
 class Stream(NamedTuple):
@@ -59,7 +59,7 @@ def delayed_copy(key: jax.Array, length: int, *, delay: int = 10) -> Stream:
     >>> bool((example.target[3:] == bits[:-3]).all()), int(example.wanted.sum())
     (True, 5)
     """
-    return _stream(key, length, _checks.integer("delay", delay, 1), 1)
+    return _stream(key, length, checks.integer("delay", delay, 1), 1)
 
 
 def delayed_xor(key: jax.Array, length: int, *, delay: int = 10) -> Stream:
@@ -106,12 +106,12 @@ def delayed_xor(key: jax.Array, length: int, *, delay: int = 10) -> Stream:
     >>> bool((example.target[4:] == bits[2:-2] ^ bits[:-4]).all())
     True
     """
-    return _stream(key, length, _checks.integer("delay", delay, 1), 2)
+    return _stream(key, length, checks.integer("delay", delay, 1), 2)
 
 
 def _stream(key: jax.Array, length: int, delay: int, terms: int) -> Stream:
     """Bits and their exclusive or over ``terms`` multiples of the delay."""
-    length = _checks.integer("length", length, terms * delay + 1)
+    length = checks.integer("length", length, terms * delay + 1)
     bits = jax.random.bernoulli(key, 0.5, (length,))
     target = jnp.zeros(length, bool)
     for back in range(delay, terms * delay + 1, delay):

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, graded, jacobi
-from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, System, bind, flat_trajectory
-from rnnjac.jacobian import push_forward
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg import graded, jacobi
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
+from rnnjac.system.jacobians import push_forward
 
 
 @compiled("step", "length", "top", "chunk")
@@ -67,8 +68,8 @@ def reach(
     """
     system = bind(step, params, state, inputs, length)
     n, dtype = system.start.size, system.start.dtype
-    top = _checks.integer("top", top, 1, n)
-    chunk = min(_checks.integer("chunk", chunk, 1), system.length + 1)
+    top = checks.integer("top", top, 1, n)
+    chunk = min(checks.integer("chunk", chunk, 1), system.length + 1)
     states = flat_trajectory(system)
     ends = jnp.arange(system.length + 1)
     chunks = -(-ends.size // chunk)

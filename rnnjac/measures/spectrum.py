@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks, graded, jacobi, rounding, strides
-from rnnjac._compiled import compiled
-from rnnjac._turns import in_turns
-from rnnjac.dynamics import Step, System, bind, number_of_steps
+from rnnjac._support import checks
+from rnnjac._support.batching import in_turns
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg import graded, jacobi, rounding
+from rnnjac.system import strides
+from rnnjac.system.dynamics import Step, System, bind, number_of_steps
 
 
 class Spectrum(NamedTuple):
@@ -149,9 +151,9 @@ def _times(at: Sequence[int], total: int) -> tuple[int, ...]:
     try:
         times = np.asarray(at).tolist()
     except jax.errors.TracerArrayConversionError:
-        raise _checks.error("at", "known times", "a traced array", TypeError) from None
+        raise checks.error("at", "known times", "a traced array", TypeError) from None
     if not isinstance(times, list):
-        raise _checks.error("at", "a sequence of integers", _checks.describe(at), TypeError)
+        raise checks.error("at", "a sequence of integers", checks.describe(at), TypeError)
     if not times:
-        raise _checks.error("at", "at least one time", "an empty sequence")
-    return tuple(_checks.integer("at", time, 0, total) for time in times)
+        raise checks.error("at", "at least one time", "an empty sequence")
+    return tuple(checks.integer("at", time, 0, total) for time in times)

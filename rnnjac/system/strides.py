@@ -18,10 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import frame, graded, rounding
-from rnnjac.dynamics import System
-from rnnjac.graded import GradedProduct
-from rnnjac.jacobian import push_forward
+from rnnjac.linalg import graded, lu, rounding
+from rnnjac.linalg.graded import GradedProduct
+from rnnjac.system.dynamics import System
+from rnnjac.system.jacobians import push_forward
 
 FIRST, LONGEST = 8, 64
 # By how much the tilt of L may grow within some steps: its growth is estimated there, not followed.
@@ -190,7 +190,7 @@ def _empty(flow: Flow) -> _Factor:
 def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     """One more step: J L = L' R, and R C."""
     flat, image = push_forward(system, found.flat, _row(system, time), found.left)
-    packed, rows = frame.lu(image.T)
+    packed, rows = lu.lu(image.T)
     packed = packed.T
     pivots = jnp.abs(jnp.diagonal(packed))
     # along the last axis, the one a row of J L is contiguous in where a step takes W @ s
@@ -201,7 +201,7 @@ def _push(system: System, found: _Factor, time: jax.Array) -> _Factor:
     grown = jnp.max(tilt, axis=0).astype(scale.dtype) / jnp.sum(fresh, axis=0)
     return _Factor(
         flat=flat,
-        left=frame.in_place(packed, rows),
+        left=lu.in_place(packed, rows),
         triangle=_product(found.triangle, jnp.tril(packed)),
         scale=scale,
         fresh=fresh,

@@ -5,11 +5,11 @@ from typing import Any
 
 import jax
 
-from rnnjac import _checks
+from rnnjac._support import checks
 from rnnjac.bounds import spectral_radius
-from rnnjac.dynamics import Step
-from rnnjac.lyapunov import lyapunov_exponents
-from rnnjac.spectrum import spectrum
+from rnnjac.measures.lyapunov import lyapunov_exponents
+from rnnjac.measures.spectrum import spectrum
+from rnnjac.system.dynamics import Step
 
 
 def spectral_metrics(
@@ -56,7 +56,7 @@ def spectral_metrics(
         del key
         cell = params["cell"]
         whole = spectrum(step, cell, state, inputs, length=length)
-        count = _checks.integer("top", top, 1, whole.log_singular_values.size)
+        count = checks.integer("top", top, 1, whole.log_singular_values.size)
         rows = length if inputs is None else jax.tree.leaves(inputs)[0].shape[0]
         leading = lyapunov_exponents(
             step, cell, state, inputs, length=length, top=1, warmup=(rows or 0) // 10

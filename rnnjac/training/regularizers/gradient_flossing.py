@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac.dynamics import Step, bind
-from rnnjac.lyapunov import lyapunov_exponents
+from rnnjac.measures.lyapunov import lyapunov_exponents
+from rnnjac.system.dynamics import Step, bind
 
 
 class Flossing(NamedTuple):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 FACTS = "facts.json"  # the entry of the archive that holds what is no array
 
@@ -46,7 +46,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         facts = json.loads(str(entries.pop(FACTS)))
     except Exception as problem:  # damaged bytes raise whatever zipfile, zlib and NumPy trip over
         got = f"{path}, which is damaged or of another origin"
-        raise _checks.error("checkpoint", "a file that train wrote", got) from problem
+        raise checks.error("checkpoint", "a file that train wrote", got) from problem
     return entries, facts
 
 

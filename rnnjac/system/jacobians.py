@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, System, bind, flat_trajectory
+from rnnjac._support.compiled import compiled
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
 
 
 def push_forward(system: System, flat: jax.Array, x: Any, vectors: jax.Array):

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, activations
-from rnnjac._compiled import compiled
+from rnnjac import activations
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
 
 FORMS = ("icml_eq_9", "icml_eq_10", "public_code")
 LEAST_SQUARE = 1e-20  # the public code leaves out cotangents whose squared norm is below this
@@ -66,15 +67,15 @@ def pascanu_omega(
     >>> float(pascanu_omega(3 * one, one, one, form="icml_eq_9"))
     4.0
     """
-    _checks.one_of("form", form, FORMS)
-    recurrent = _checks.matrix("recurrent", recurrent, square=True)
+    checks.one_of("form", form, FORMS)
+    recurrent = checks.matrix("recurrent", recurrent, square=True)
     n = recurrent.shape[0]
     for name, rows in (("slopes", slopes), ("cotangents", cotangents)):
         if jnp.ndim(rows) < 2 or jnp.shape(rows)[-1] != n:
-            raise _checks.error(name, f"shape (..., T, {n})", f"shape {jnp.shape(rows)}")
+            raise checks.error(name, f"shape (..., T, {n})", f"shape {jnp.shape(rows)}")
     if jnp.shape(slopes) != jnp.shape(cotangents):
         expected = f"shape {jnp.shape(slopes)}, that of slopes"
-        raise _checks.error("cotangents", expected, f"shape {jnp.shape(cotangents)}")
+        raise checks.error("cotangents", expected, f"shape {jnp.shape(cotangents)}")
     return _omega(recurrent, slopes, cotangents, form, math.prod(jnp.shape(slopes)[:-2]))
 
 
@@ -163,9 +164,9 @@ def with_omega(
     >>> float(value), float(extra["omega"])
     (4.0, 128.0)
     """
-    _checks.one_of("form", form, FORMS)
+    checks.one_of("form", form, FORMS)
     if weight is not None and (isinstance(weight, bool) or not 0 <= weight < float("inf")):
-        raise _checks.error("weight", "None or a finite number >= 0", weight)
+        raise checks.error("weight", "None or a finite number >= 0", weight)
     phi = activations.get(activation)
 
     @compiled()

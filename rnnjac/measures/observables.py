@@ -10,22 +10,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
+from rnnjac._support import checks
+from rnnjac._support.precision import at_least_float32
 
 
 def _floats(name: str, value: Any) -> jax.Array:
     """``value`` as a floating-point array of at least 32 bits."""
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise _checks.error(name, "real floating-point values", f"dtype {array.dtype}", TypeError)
-    return array if jnp.finfo(array.dtype).bits >= 32 else array.astype(jnp.float32)
+        raise checks.error(name, "real floating-point values", f"dtype {array.dtype}", TypeError)
+    return at_least_float32(array)
 
 
 def _spectrum(name: str, value: Any) -> jax.Array:
     """``value`` as a floating-point vector with at least one entry."""
     array = _floats(name, value)
     if array.ndim != 1 or array.size == 0:
-        raise _checks.error(name, "shape (n,) with n >= 1", f"shape {array.shape}")
+        raise checks.error(name, "shape (n,) with n >= 1", f"shape {array.shape}")
     return array
 
 
@@ -157,7 +158,7 @@ def horizon(rate: jax.Array, *, factor: float = math.e) -> jax.Array:
     4.0
     """
     if not factor > 1:
-        raise _checks.error("factor", "a number > 1", factor)
+        raise checks.error("factor", "a number > 1", factor)
     rate = _floats("rate", rate)
     shrinks = ~(rate >= 0)  # NaN goes this way, and stays NaN
     return jnp.where(shrinks, math.log(factor) / -jnp.where(shrinks, rate, -1), jnp.inf)
@@ -266,6 +267,6 @@ def effective_rank(log_singular_values: jax.Array, tolerance: float) -> jax.Arra
     """
     logs = _spectrum("log_singular_values", log_singular_values)
     if not 0 < tolerance <= 1:
-        raise _checks.error("tolerance", "a number above 0 and up to 1", tolerance)
+        raise checks.error("tolerance", "a number above 0 and up to 1", tolerance)
     kept = (logs >= jnp.max(logs) + math.log(tolerance)) & (logs > -jnp.inf)
     return jnp.where(jnp.any(jnp.isnan(logs)), jnp.nan, jnp.sum(kept.astype(logs.dtype)))

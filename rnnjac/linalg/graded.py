@@ -9,10 +9,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, frame, jacobi
-from rnnjac._compiled import compiled
-from rnnjac._turns import in_turns
-from rnnjac.jacobi import graded_exponential
+from rnnjac._support import checks
+from rnnjac._support.batching import in_turns
+from rnnjac._support.compiled import compiled
+from rnnjac._support.precision import at_least_float32
+from rnnjac.linalg import jacobi, lu
+from rnnjac.linalg.jacobi import graded_exponential
 
 # A pivot this many times smaller than what stands to its right calls for another column order.
 TAIL_LIMIT = 16.0
@@ -87,7 +89,7 @@ def extend(
     sorted_step = in_turns(_eliminate_sorted, scale.size)
     sizes = jnp.max(jnp.abs(image), axis=0) if sizes is None else sizes
     step = sorted_step(image.T, scale, weight * factor, sizes)
-    left = frame.in_place(step.packed, step.rows).T
+    left = lu.in_place(step.packed, step.rows).T
     graded = step.graded * factor[step.order][:, None]
     right = (product.right.T @ back_in_order(graded, step.order)).T
     return GradedProduct(left, step.log_scale, right), step
@@ -175,7 +177,7 @@ def _eliminate(
     columns: jax.Array, size: jax.Array, scale: jax.Array, weight: jax.Array
 ) -> Elimination:
     """Elimination of the columns in the order in which they stand."""
-    packed, rows = frame.lu(columns.T)
+    packed, rows = lu.lu(columns.T)
     packed = packed.T
     graded, new_scale = grade(packed, size, scale)
     order, no = jnp.arange(scale.size), jnp.zeros((), bool)
@@ -255,12 +257,11 @@ def graded_product(jacobians: jax.Array) -> GradedProduct:
     """
     factors = jnp.asarray(jacobians)
     if factors.ndim != 3 or factors.shape[1] != factors.shape[2] or factors.shape[1] == 0:
-        raise _checks.error("jacobians", "shape (T, n, n) with n >= 1", f"shape {factors.shape}")
+        raise checks.error("jacobians", "shape (T, n, n) with n >= 1", f"shape {factors.shape}")
     if not jnp.issubdtype(factors.dtype, jnp.floating):
         wanted = "real floating-point entries"
-        raise _checks.error("jacobians", wanted, f"dtype {factors.dtype}", TypeError)
-    if factors.dtype in (jnp.float16, jnp.bfloat16):
-        factors = factors.astype(jnp.float32)
+        raise checks.error("jacobians", wanted, f"dtype {factors.dtype}", TypeError)
+    factors = at_least_float32(factors)
 
     def one(product: GradedProduct, factor: jax.Array) -> tuple[GradedProduct, None]:
         return extend(product, factor @ product.left)[0], None
@@ -279,6 +280,6 @@ def _multiply(left: jax.Array, log_scale: jax.Array, right: jax.Array, v: jax.Ar
     v = jnp.asarray(v)
     if v.ndim not in (1, 2) or v.shape[0] != log_scale.size:
         n = log_scale.size
-        raise _checks.error("v", f"shape ({n},) or ({n}, k)", f"shape {v.shape}")
+        raise checks.error("v", f"shape ({n},) or ({n}, k)", f"shape {v.shape}")
     scale = jnp.exp(log_scale)
     return left @ ((scale[:, None] if v.ndim == 2 else scale) * (right @ v))

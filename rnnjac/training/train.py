@@ -12,8 +12,9 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from rnnjac import _checkpoint, _checks, _updates
-from rnnjac._spectral_metrics import spectral_metrics as spectral_metrics
+from rnnjac._support import checks
+from rnnjac.training.checkpoint import load, restore, save
+from rnnjac.training.program import Program, Seeds, build
 
 Metrics = dict[str, np.ndarray]
 # Time between two checkpoints, in units of what the last one took: they cost 5 % at most.
@@ -130,12 +131,12 @@ def train(
     >>> found.params.tolist(), found.metrics["loss"][0].tolist()
     ([1.0, 1.0], [nan, 1.0, 0.0])
     """
-    seeds = _checks.integer("seeds", seeds, 1)
-    every = _checks.integer("every", every, 1)
-    updates = _checks.integer("updates", updates, 0)
+    seeds = checks.integer("seeds", seeds, 1)
+    every = checks.integer("every", every, 1)
+    updates = checks.integer("updates", updates, 0)
     if updates % every:
-        raise _checks.error("updates", f"a multiple of every ({every})", updates)
-    program = _updates.build(value_and_grad, init, sample, optimizer, measure, key, seeds, every)
+        raise checks.error("updates", f"a multiple of every ({every})", updates)
+    program = build(value_and_grad, init, sample, optimizer, measure, key, seeds, every)
     path = None if checkpoint is None else Path(checkpoint)
     state, log = _begin(program, path, updates, solved)
     written, cost = -math.inf, 0.0
@@ -157,10 +158,10 @@ def train(
 
 
 def _begin(
-    program: _updates.Program, path: Path | None, updates: int, solved: Callable | None
-) -> tuple[_updates.Seeds, _Log]:
+    program: Program, path: Path | None, updates: int, solved: Callable | None
+) -> tuple[Seeds, _Log]:
     """Where the checkpoint left off, or the start with its row of metrics."""
-    saved = None if path is None else _checkpoint.load(path)
+    saved = None if path is None else load(path)
     if saved is None:
         state = program.start
         row = {**program.blank, **program.look(state.params, 0)}
@@ -174,8 +175,8 @@ def _begin(
     rows = {name: entries[f"metrics/{i}"] for i, name in enumerate(facts["metrics"])}
     log = _Log(rows, entries["at/0"], entries["solved/0"])
     if log.at[-1] > updates:
-        raise _checks.error("updates", f"at least {log.at[-1]}, those of {path}", updates)
-    return _checkpoint.restore("state", entries, program.start), log
+        raise checks.error("updates", f"at least {log.at[-1]}, those of {path}", updates)
+    return restore("state", entries, program.start), log
 
 
 def _same_run(path: Path | None, saved: dict[str, Any], own: dict[str, Any]) -> None:
@@ -186,10 +187,10 @@ def _same_run(path: Path | None, saved: dict[str, Any], own: dict[str, Any]) -> 
     differ = [shown(name) for name in own if saved.get(name) != own[name]]
     if differ:
         got = f"{path}, of a run with another {', '.join(differ)}"
-        raise _checks.error("checkpoint", "a file of the same run", got)
+        raise checks.error("checkpoint", "a file of the same run", got)
 
 
-def _save(path: Path, program: _updates.Program, state: _updates.Seeds, log: _Log) -> None:
+def _save(path: Path, program: Program, state: Seeds, log: _Log) -> None:
     trees = {
         "state": state,
         "metrics": list(log.rows.values()),
@@ -197,12 +198,10 @@ def _save(path: Path, program: _updates.Program, state: _updates.Seeds, log: _Lo
         "solved": log.solved,
     }
     facts = {"fingerprint": program.fingerprint, "metrics": list(log.rows)}
-    _checkpoint.save(path, trees, facts)
+    save(path, trees, facts)
 
 
-def _extended(
-    log: _Log, row: Metrics, at: int, solved: Callable | None, state: _updates.Seeds
-) -> _Log:
+def _extended(log: _Log, row: Metrics, at: int, solved: Callable | None, state: Seeds) -> _Log:
     """The log with one row more, whose arrays have the seed as axis 0."""
     rows = {name: np.concatenate([log.rows[name], row[name][None]]) for name in log.rows}
     when = log.solved
@@ -213,11 +212,11 @@ def _extended(
     return _Log(rows, np.append(log.at, at), when)
 
 
-def _stopped(state: _updates.Seeds, log: _Log) -> _updates.Seeds:
+def _stopped(state: Seeds, log: _Log) -> Seeds:
     return state._replace(active=state.active & (log.solved < 0))
 
 
-def _show(bar: tqdm, every: int, log: _Log, state: _updates.Seeds) -> None:
+def _show(bar: tqdm, every: int, log: _Log, state: Seeds) -> None:
     running = log.rows["loss"][-1][~np.isnan(log.rows["loss"][-1])]
     text = f"loss {running.mean():.3g}" if running.size else "stopped"
     for word, count in (("solved", log.solved >= 0), ("diverged", np.asarray(state.diverged) >= 0)):

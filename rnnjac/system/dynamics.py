@@ -9,8 +9,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.flatten_util import ravel_pytree
 
-from rnnjac import _checks
-from rnnjac._compiled import compiled
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac._support.precision import at_least_float32
 
 Step = Callable[[Any, Any, Any], Any]
 
@@ -57,7 +58,7 @@ def bind(step: Step, params: Any, state: Any, inputs: Any, length: int | None) -
     length = number_of_steps(inputs, length)
     start, unravel = ravel_pytree(state)
     if start.size == 0:
-        raise _checks.error("state", "at least one number", "an empty pytree")
+        raise checks.error("state", "at least one number", "an empty pytree")
 
     def advance(params: Any, flat: jax.Array, x: Any) -> jax.Array:
         return ravel_pytree(step(params, unravel(flat), x))[0]
@@ -131,8 +132,7 @@ def _widen(tree: Any) -> Any:
 
     def widen(leaf: Any) -> jax.Array:
         array = jnp.asarray(leaf)
-        half = array.dtype in (jnp.float16, jnp.bfloat16)
-        return array.astype(jnp.float32) if half else array
+        return at_least_float32(array) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
     return jax.tree.map(lambda leaf: widen(leaf) if _is_numeric(leaf) else leaf, tree)
 
@@ -146,10 +146,10 @@ def _floating(name: str, state: Any) -> Any:
     dtypes = {leaf.dtype for leaf in jax.tree.leaves(state)}
     if any(not jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
         shown = ", ".join(sorted(str(dtype) for dtype in dtypes))
-        raise _checks.error(name, "real floating-point leaves", f"dtype {shown}", TypeError)
+        raise checks.error(name, "real floating-point leaves", f"dtype {shown}", TypeError)
     if len(dtypes) > 1:
         shown = " and ".join(sorted(str(dtype) for dtype in dtypes))
-        raise _checks.error(name, "leaves of one dtype", shown, TypeError)
+        raise checks.error(name, "leaves of one dtype", shown, TypeError)
     # A Python float is weakly typed; a scan carry must not be.
     return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), state)
 
@@ -158,25 +158,25 @@ def number_of_steps(inputs: Any, length: int | None) -> int:
     """Rows of the inputs, or ``length`` where there are none."""
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(inputs)]
     if () in shapes:
-        raise _checks.error("inputs", "leaves with time as their first axis", "a scalar leaf")
+        raise checks.error("inputs", "leaves with time as their first axis", "a scalar leaf")
     lengths = sorted({shape[0] for shape in shapes})
     if len(lengths) > 1:
-        raise _checks.error("inputs", "leaves with equally many rows", f"{lengths} rows")
+        raise checks.error("inputs", "leaves with equally many rows", f"{lengths} rows")
     if length is not None:
-        length = _checks.integer("length", length, 0)
+        length = checks.integer("length", length, 0)
         if lengths and lengths[0] != length:
-            raise _checks.error("length", f"{lengths[0]}, the rows of inputs", length)
+            raise checks.error("length", f"{lengths[0]}, the rows of inputs", length)
         return length
     if not lengths:
-        raise _checks.error("length", "a number of steps when inputs is None", None)
+        raise checks.error("length", "a number of steps when inputs is None", None)
     return lengths[0]
 
 
 def _same_form(before: Any, after: Any) -> None:
     old, new = jax.tree.structure(before), jax.tree.structure(after)
     if old != new:
-        raise _checks.error("step", f"a state of structure {old}", new)
+        raise checks.error("step", f"a state of structure {old}", new)
     for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         if a.shape != b.shape or a.dtype != b.dtype:
             wanted = f"a state leaf of shape {a.shape} and dtype {a.dtype}"
-            raise _checks.error("step", wanted, f"shape {b.shape} and dtype {b.dtype}")
+            raise checks.error("step", wanted, f"shape {b.shape} and dtype {b.dtype}")

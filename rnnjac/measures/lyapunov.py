@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, frame
-from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, System, bind
-from rnnjac.interval import Factorisation, as_needed, every_step
-from rnnjac.jacobian import push_forward
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg import lu
+from rnnjac.system.dynamics import Step, System, bind
+from rnnjac.system.interval import Factorisation, as_needed, every_step
+from rnnjac.system.jacobians import push_forward
 
 BLOCKS = 20
 # Absolute error that a longer interval between factorisations may add to a log |r_jj|.
@@ -90,8 +91,8 @@ def lyapunov_exponents(
     """
     system = bind(step, params, state, inputs, length)
     n, dtype = system.start.size, system.start.dtype
-    k = n if top is None else _checks.integer("top", top, 1, n)
-    warmup = _checks.integer("warmup", warmup, 0, system.length)
+    k = n if top is None else checks.integer("top", top, 1, n)
+    warmup = checks.integer("warmup", warmup, 0, system.length)
     counted = system.length - warmup
     blocks = min(BLOCKS, counted)
     size = counted // blocks if blocks else 0
@@ -105,14 +106,14 @@ def lyapunov_exponents(
         flow = before._replace(logs=zero)
         flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, size)
         flow = flow._replace(logs=before.logs + flow.logs)
-        return (flow, interval), flow.logs + frame.log_volumes(flow.vectors.T)
+        return (flow, interval), flow.logs + lu.log_volumes(flow.vectors.T)
 
     zero = jnp.zeros(k, dtype)
-    flow = _Flow(system.start, frame.generic(n, k, dtype).T, zero)
+    flow = _Flow(system.start, lu.generic(n, k, dtype).T, zero)
     flow = every_step(_ELIMINATION, system, flow, rows(0, warmup), warmup)._replace(logs=zero)
-    origin = frame.log_volumes(flow.vectors.T)
+    origin = lu.log_volumes(flow.vectors.T)
     flow = every_step(_ELIMINATION, system, flow, rows(warmup, warmup + odd), odd)
-    uneven = flow.logs + frame.log_volumes(flow.vectors.T) - origin
+    uneven = flow.logs + lu.log_volumes(flow.vectors.T) - origin
     xs = jax.tree.map(
         lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
     )
@@ -143,7 +144,7 @@ def _push(system: System, frame: _Pushed, x: Any) -> _Pushed:
 
 
 def _eliminate(flow: _Flow, pushed: _Pushed) -> tuple[_Flow, jax.Array]:
-    lower, grown = frame.eliminate(pushed.vectors.T)
+    lower, grown = lu.eliminate(pushed.vectors.T)
     return _Flow(pushed.flat, lower.T, flow.logs + grown), pushed.peak * jnp.exp(-jnp.min(grown))
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rnnjac import _checks
+from rnnjac._support import checks
 
 # A norm enters the running average as at most this multiple of it: one cliff, a gradient of 1e10
 # among gradients of 1, would otherwise lift the threshold for many updates.
@@ -49,7 +49,7 @@ def norm(tree: Any) -> jax.Array:
     """
     leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     if not leaves:
-        raise _checks.error("tree", "at least one array", "an empty pytree")
+        raise checks.error("tree", "at least one array", "an empty pytree")
     kind = np.result_type(jnp.float32, *(a.dtype for a in leaves))
     wide = [a.astype(kind) for a in leaves]
     largest = jnp.stack([jnp.max(jnp.abs(a), initial=0) for a in wide]).max()
@@ -151,7 +151,7 @@ def clip_by_average_norm(multiple: float, decay: float = 0.99) -> optax.Gradient
     """
     multiple = _positive("multiple", multiple)
     if isinstance(decay, bool) or not 0 <= decay < 1:
-        raise _checks.error("decay", "a number from 0 to below 1", decay)
+        raise checks.error("decay", "a number from 0 to below 1", decay)
 
     def init(params: Any) -> AverageNorm:
         del params
@@ -184,5 +184,5 @@ def _scaled(gradient: Any, size: jax.Array, threshold: jax.Array | float) -> Any
 
 def _positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not 0 < value < float("inf"):
-        raise _checks.error(name, "a finite number > 0", value)
+        raise checks.error(name, "a finite number > 0", value)
     return float(value)

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks
-from rnnjac._compiled import compiled
-from rnnjac.graded import GradedProduct, by_scale, orthogonal_left
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg.graded import GradedProduct, by_scale, orthogonal_left
 
 
 @compiled()
@@ -42,7 +42,7 @@ def combine(later: GradedProduct, earlier: GradedProduct) -> GradedProduct:
     Array([-2.], dtype=float32)
     """
     if later.left.shape != earlier.left.shape:
-        raise _checks.error("later", f"size {earlier.left.shape[-1]}", later.left.shape[-1])
+        raise checks.error("later", f"size {earlier.left.shape[-1]}", later.left.shape[-1])
     core = later.right @ earlier.left
     left, scale, right = _eliminate_core(later.log_scale, core, earlier.log_scale)
     product = GradedProduct(later.left @ left, scale, right @ earlier.right)

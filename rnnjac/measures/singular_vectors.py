@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, graded
-from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, System, bind, flat_trajectory
-from rnnjac.frame import lu
-from rnnjac.graded_svd import graded_svd
-from rnnjac.jacobian import push_forward
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg import graded
+from rnnjac.linalg.graded_svd import graded_svd
+from rnnjac.linalg.lu import lu
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
+from rnnjac.system.jacobians import push_forward
 
 # At least so many vectors are carried along beyond those asked for, which converge more slowly; a
 # product with a large matrix costs little more for twice as many columns.
@@ -114,8 +115,8 @@ def singular_vectors(
     """
     system = bind(step, params, state, inputs, length)
     n, dtype = system.start.size, system.start.dtype
-    top = _checks.integer("top", top, 1, n)
-    iterations = _checks.integer("iterations", iterations, 1)
+    top = checks.integer("top", top, 1, n)
+    iterations = checks.integer("iterations", iterations, 1)
     if tolerance is None:
         tolerance = float(jnp.finfo(dtype).eps) ** 0.5
     states = flat_trajectory(system)[:-1]
@@ -204,6 +205,6 @@ def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:
 
 
 def _generic(n: int, k: int, dtype) -> jax.Array:
-    """A fixed (n, k) frame in general position; unit lower triangular, as `frame.generic` is."""
+    """A fixed (n, k) frame in general position; unit lower triangular, as `lu.generic` is."""
     normal = jax.random.normal(jax.random.key(0), (n, k), dtype) / n**0.5
     return jnp.tril(normal, -1) + jnp.eye(n, k, dtype=dtype)

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rnnjac import _checks, clipping
+from rnnjac._support import checks
+from rnnjac.training import clipping
 
 
 class Seeds(NamedTuple):
@@ -144,7 +145,7 @@ def _mean(rows: jax.Array, taken: jax.Array) -> jax.Array:
 def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     shared = sorted(set(first) & set(second))
     if shared:
-        raise _checks.error("metrics", "one source for each name", f"two for {shared[0]!r}")
+        raise checks.error("metrics", "one source for each name", f"two for {shared[0]!r}")
     return {**first, **second}
 
 

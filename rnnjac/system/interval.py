@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac._turns import in_turns
-from rnnjac.dynamics import System
+from rnnjac._support.batching import in_turns
+from rnnjac.system.dynamics import System
 
 LONGEST = 8
 # by how much the loss may exceed what is expected of it

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.lax.linalg import triangular_solve
 
-from rnnjac.graded import Elimination, GradedProduct, back_in_order
+from rnnjac.linalg.graded import Elimination, GradedProduct, back_in_order
 
 # The true error lies within this factor of the first-order estimate (tests/test_truth.py).
 SAFETY = 4.0

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, activations
-from rnnjac._compiled import compiled
+from rnnjac import activations
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
 from rnnjac.cells import LSTMState, lstm
-from rnnjac.dynamics import bind
-from rnnjac.gates import lstm_arguments, lstm_paths
+from rnnjac.cells.gates import lstm_arguments, lstm_paths
+from rnnjac.system.dynamics import bind
 
 
 class ScaledMatrix(NamedTuple):
@@ -96,7 +97,7 @@ def carousel_products(
     step = lstm(params["W_x"].shape[1], n).step
     system = bind(step, params, state, inputs, length)
     if system.length == 0:
-        raise _checks.error("inputs", "at least one step", "none")
+        raise checks.error("inputs", "at least one step", "none")
     params, rows = system.params, system.inputs
 
     def one(carry, x):

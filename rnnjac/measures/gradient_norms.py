@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from rnnjac import _checks, jacobi
-from rnnjac._compiled import compiled
-from rnnjac.dynamics import Step, System, bind, flat_trajectory
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
+from rnnjac.linalg import jacobi
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
 
 
 @compiled("step", "length")
@@ -87,10 +88,10 @@ def _like_state(cotangent: Any, state: Any, system: System) -> jax.Array:
     structure = jax.tree.structure(state)
     if jax.tree.structure(cotangent) != structure:
         found = jax.tree.structure(cotangent)
-        raise _checks.error("cotangent", f"the structure of the state, {structure}", found)
+        raise checks.error("cotangent", f"the structure of the state, {structure}", found)
     wanted = [jnp.shape(leaf) for leaf in jax.tree.leaves(state)]
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(cotangent)]
     if shapes != wanted:
-        raise _checks.error("cotangent", f"leaves of shape {wanted}", shapes)
+        raise checks.error("cotangent", f"leaves of shape {wanted}", shapes)
     leaves = jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(system.start.dtype), cotangent)
     return ravel_pytree(leaves)[0]

@@ -1,7 +1,7 @@
 """Singular values and vectors of a graded product, at any range of the values.
 
-As `rnnjac.jacobi`, with the rotations kept: meant for the small cores that a few tangent vectors
-leave behind.
+As `rnnjac.linalg.jacobi`, with the rotations kept: meant for the small cores that a few tangent
+vectors leave behind.
 """
 
 from typing import NamedTuple
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjac.graded import GradedProduct, by_scale, orthogonal_left
-from rnnjac.jacobi import MAX_SWEEPS, graded_exponential, normalise_rows
+from rnnjac.linalg.graded import GradedProduct, by_scale, orthogonal_left
+from rnnjac.linalg.jacobi import MAX_SWEEPS, graded_exponential, normalise_rows
 
 
 class GradedSVD(NamedTuple):
@@ -69,7 +69,7 @@ def _rotate_until_orthogonal(
 
 
 def _round(pairs: jax.Array, worst, logs, rows, turned) -> tuple:
-    """Disjoint pairs of rows made orthogonal; the angles are those of `rnnjac.jacobi`."""
+    """Disjoint pairs of rows made orthogonal; the angles are those of `rnnjac.linalg.jacobi`."""
     first, second = pairs
     swap = logs[first] < logs[second]
     i, j = jnp.where(swap, second, first), jnp.where(swap, first, second)

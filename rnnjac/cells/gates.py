@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjac import _checks, activations
-from rnnjac._compiled import compiled
+from rnnjac import activations
+from rnnjac._support import checks
+from rnnjac._support.compiled import compiled
 from rnnjac.activations import sigmoid, tanh
-from rnnjac.cells import LSTMState, _parts
+from rnnjac.cells import _parts
 from rnnjac.cells.gru import RESETS
+from rnnjac.cells.lstm import LSTMState
 
 
 class LSTMPaths(NamedTuple):
@@ -180,7 +182,7 @@ def gru_paths(
     >>> gru_paths(params, cell.initial_state()).jacobian().tolist()
     [[0.5]]
     """
-    _checks.one_of("reset", reset, RESETS)
+    checks.one_of("reset", reset, RESETS)
     _require(params, {"W_x", "W_h", "b_x", "b_h"}, 3, state, "gru")
     size = state.shape[0]
     x_r, x_z, x_n = _parts.blocks(_parts.drive(params["W_x"], params["b_x"], x), size)
@@ -211,11 +213,11 @@ def lstm_arguments(params: Any, state: LSTMState, x: jax.Array | None) -> list[j
 def _require(params: Any, names: set, count: int, state: jax.Array, cell: str) -> None:
     expected = f"those of cells.{cell}"
     if not isinstance(params, dict) or set(params) != names:
-        got = sorted(params) if isinstance(params, dict) else _checks.describe(params)
-        raise _checks.error("params", expected, got)
+        got = sorted(params) if isinstance(params, dict) else checks.describe(params)
+        raise checks.error("params", expected, got)
     if params["W_h"].shape[0] != count * state.shape[0]:
         got = f"W_h of shape {params['W_h'].shape} for {state.shape[0]} units"
-        raise _checks.error("params", expected, got)
+        raise checks.error("params", expected, got)
 
 
 def _with_slope(phi: activations.Activation, a: jax.Array) -> tuple[jax.Array, jax.Array]:
