@@ -6,9 +6,10 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests import oracles, tolerances
+from tests import oracles, precise, tolerances
 from tests.problems import (
     CHAINS,
+    LARGE,
     Chain,
     digest,
     factors,
@@ -19,11 +20,23 @@ from tests.problems import (
 )
 
 EPS = np.finfo(np.float64).eps
-BY_NAME = {chain.name: chain for chain in CHAINS}
+BY_NAME = {chain.name: chain for chain in CHAINS + LARGE}
 SHORT = [chain for chain in CHAINS if chain.T * chain.n**3 <= 2e5]
 SINGULAR_KINDS = ("relu", "sparse_relu", "nilpotent")
 
 each_chain = pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.name)
+extended = pytest.mark.skipif(precise.EXTENDED_BITS < 63, reason="needs 80-bit long doubles")
+
+
+def certified(js):
+    return precise.exact_with_bound(js)[0]
+
+
+both_ways = pytest.mark.parametrize(
+    "exact",
+    [oracles.exact_log_singular_values, pytest.param(certified, marks=extended)],
+    ids=["multi-precision", "certified"],
+)
 
 
 def repeat(j, T):
@@ -40,33 +53,37 @@ def assert_rounded(measured, expected):
 # Closed forms.
 
 
+@both_ways
 @pytest.mark.parametrize("T", [1, 10, 1000])
-def test_diagonal_factors_give_T_log_of_their_entries(T):
+def test_diagonal_factors_give_T_log_of_their_entries(exact, T):
     d = np.array([0.25, -1.5, 3.0, 2.0**-20])
-    measured = oracles.exact_log_singular_values(repeat(np.diag(d), T))
+    measured = exact(repeat(np.diag(d), T))
     assert_rounded(measured, T * np.sort(np.log(np.abs(d)))[::-1])
 
 
+@both_ways
 @pytest.mark.parametrize("T", [1, 10, 1000])
-def test_scaled_rotations_give_equal_values(T):
+def test_scaled_rotations_give_equal_values(exact, T):
     rotation = np.array([[3.0, -4.0], [4.0, 3.0]])  # 5 times a rotation, without any rounding
     js = np.stack([np.kron(np.eye(2), rotation.T if t % 3 else rotation) for t in range(T)])
-    assert_rounded(oracles.exact_log_singular_values(js), np.full(4, T * np.log(5.0)))
+    assert_rounded(exact(js), np.full(4, T * np.log(5.0)))
 
 
+@both_ways
 @pytest.mark.parametrize("a, b", [(0.5, 1.0), (1.0, 1.0), (2.0, -0.125)])
 @pytest.mark.parametrize("T", [1, 10, 1000])
-def test_jordan_block_identities(a, b, T):
+def test_jordan_block_identities(exact, a, b, T):
     """s1 s2 = a^(2T) and s1^2 + s2^2 = 2 a^(2T) + T^2 a^(2T-2) b^2."""
-    logs = oracles.exact_log_singular_values(repeat([[a, b], [0.0, a]], T))
+    logs = exact(repeat([[a, b], [0.0, a]], T))
     assert_rounded(logs.sum(), np.asarray(2 * T * np.log(a)))
     squares = 2 * T * np.log(a) + np.log(2.0 + (T * b / a) ** 2)
     assert_rounded(np.logaddexp(*(2 * logs)), np.asarray(squares))
 
 
+@both_ways
 @pytest.mark.parametrize("n, T", [(1, 1), (3, 1), (3, 2), (3, 3), (8, 5), (8, 200)])
-def test_powers_of_a_shift_lose_one_direction_each(n, T):
-    logs = oracles.exact_log_singular_values(repeat(2.0 * np.eye(n, k=1), T))
+def test_powers_of_a_shift_lose_one_direction_each(exact, n, T):
+    logs = exact(repeat(2.0 * np.eye(n, k=1), T))
     left = max(n - T, 0)
     assert_rounded(logs, np.r_[np.full(left, T * np.log(2.0)), np.full(n - left, -np.inf)])
 
@@ -158,9 +175,11 @@ def test_benettin_sums_agree_with_the_determinant_and_not_with_the_values():
 
 
 def test_every_chain_is_stored_once():
-    assert len(BY_NAME) == len(CHAINS)
+    assert len(BY_NAME) == len(CHAINS) + len(LARGE)
     assert set(oracles.stored_rows()) == set(BY_NAME)
-    assert set(oracles.provenance()["bits"]) == set(BY_NAME)
+    assert all(set(oracles.provenance()[key]) == set(BY_NAME) for key in ("bits", "method"))
+    assert set(oracles.provenance()["bound"]) == set(BY_NAME)
+    assert max(oracles.provenance()["bound"].values()) <= precise.ALLOWED
 
 
 @each_chain
@@ -173,9 +192,18 @@ def test_stored_row_belongs_to_these_factors(chain):
     assert rank <= nonzero_rows(js)
 
 
+@both_ways
 @pytest.mark.parametrize("chain", SHORT, ids=lambda chain: chain.name)
-def test_short_rows_are_recomputed(chain):
-    assert_rounded(oracles.exact_log_singular_values(factors(chain)), oracles.truth(chain))
+def test_short_rows_are_recomputed(exact, chain):
+    assert_rounded(exact(factors(chain)), oracles.truth(chain))
+
+
+@pytest.mark.parametrize("chain", SHORT, ids=lambda chain: chain.name)
+def test_stored_condition(chain):
+    stored, now = oracles.stored_rows()[chain.name].condition, worst_condition(chain)
+    assert oracles.condition(chain) == stored
+    relative = tolerances.ORACLE_BACKWARD * chain.n * EPS * stored
+    assert abs(stored - now) <= relative * stored or min(stored, now) > 0.1 / EPS
 
 
 @pytest.mark.parametrize("name", ["tanh3-n8-T10", "near-singular1e8-n2-T10", "nilpotent-n8-T2"])
