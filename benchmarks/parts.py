@@ -10,9 +10,6 @@ import rnnjac
 from benchmarks.peers import Run
 from benchmarks.workloads import Problem
 from rnnjac.linalg import lu
-from rnnjac.measures.spectrum import _along
-from rnnjac.system.dynamics import bind
-from rnnjac.system.strides import step_by_step
 
 
 def products(problem: Problem) -> Run:
@@ -57,25 +54,12 @@ def exact(problem: Problem) -> Run:
     return run
 
 
-def exact_one_by_one(problem: Problem) -> Run:
-    """The same spectrum and errors, with each step graded by itself."""
-
-    @jax.jit
-    def logs_and_errors(params, start):
-        system = bind(problem.step, params, start, None, problem.length)
-        return _along(system, np.array([problem.length]), step_by_step)
-
-    params, start = jnp.asarray(problem.params), jnp.asarray(problem.start)
-    return lambda: np.asarray(logs_and_errors(params, start)[0][0])
-
-
 PARTS: dict[str, Callable[[Problem], Run]] = {
     "products only": products,
     "LU only": elimination,
     "QR only": orthogonalisation,
     "permutation only": permutation,
     "exact spectrum": exact,
-    "exact, one by one": exact_one_by_one,
 }
 
 

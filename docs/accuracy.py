@@ -21,11 +21,13 @@ ROWS = (
     "jordan0.5-n8-T200",
     "near-singular1e8-n8-T200",
     "triangular-n16-T200",
+    "gru-n64-T500",
+    "tanh0.9-n128-T500",
+    "tanh3-n128-T100",
+    "lstm-n128-T100",
+    "gaussian-n256-T10",
+    "tanh1.2-n256-T60",
 )
-
-
-def linear(params, state, factor):
-    return factor @ state
 
 
 def worst(measured, truth):
@@ -46,8 +48,7 @@ def row(chain):
         f"{diagonal:.2g}",
     ]
     for dtype in (jnp.float64, jnp.float32):
-        start = jnp.zeros(chain.n, dtype)
-        found = rnnjac.spectrum(linear, None, start, jnp.asarray(factors, dtype))
+        found = rnnjac.product_spectrum(jnp.asarray(factors, dtype))
         error = worst(found.log_singular_values, truth)
         cells.append(f"{error:.1e} ({np.median(np.asarray(found.error)):.0e})")
     return "| " + " | ".join(cells) + " |"
@@ -61,6 +62,7 @@ def _svd(factors):
 
 
 if __name__ == "__main__":
-    chains = [next(c for c in problems.CHAINS if c.name == name) for name in ROWS]
+    table = {chain.name: chain for chain in problems.CHAINS + problems.LARGE}
+    chains = [table[name] for name in ROWS]
     for line in [row(chain) for chain in tqdm(chains, desc="chains")]:
         print(line)

@@ -29,9 +29,9 @@ from rnnjac.bounds import spectral_radius as spectral_radius
 from rnnjac.cells import gates as gates
 from rnnjac.linalg.combine import combine as combine
 from rnnjac.linalg.graded import GradedProduct as GradedProduct
-from rnnjac.linalg.graded import graded_product as graded_product
 from rnnjac.measures import carousel as carousel
 from rnnjac.measures import observables as observables
+from rnnjac.measures.graded_product import graded_product as graded_product
 from rnnjac.measures.gradient_norms import gradient_norms as gradient_norms
 from rnnjac.measures.lyapunov import LyapunovExponents as LyapunovExponents
 from rnnjac.measures.lyapunov import lyapunov_exponents as lyapunov_exponents
@@ -41,6 +41,7 @@ from rnnjac.measures.reach import reach as reach
 from rnnjac.measures.singular_vectors import SingularVectors as SingularVectors
 from rnnjac.measures.singular_vectors import singular_vectors as singular_vectors
 from rnnjac.measures.spectrum import Spectrum as Spectrum
+from rnnjac.measures.spectrum import product_spectrum as product_spectrum
 from rnnjac.measures.spectrum import spectrum as spectrum
 from rnnjac.system.dynamics import trajectory as trajectory
 from rnnjac.system.jacobians import input_jacobians as input_jacobians

@@ -51,17 +51,26 @@ def test_a_frame_that_loses_nothing_is_factorised_ever_less(dtype):
     np.testing.assert_allclose(found, expected, rtol=90 * float(jnp.finfo(dtype).eps))
 
 
-def test_what_lost_too_much_is_done_again(dtype):
-    """One step in the middle may share its interval with no other."""
+@pytest.mark.parametrize("loss", [1e3, 1e6])
+def test_what_lost_too_much_is_done_again(loss, dtype):
+    """One step in the middle may share its interval with no other; 100 would be allowed."""
     factors = jnp.ones(40).at[20].set(3.0)
     limit = float(jnp.finfo(dtype).eps) * 100
-    rule = counting(lambda x: jnp.where(x == 3.0, 1e6, 0.0), limit)
+    rule = counting(lambda x: jnp.where(x == 3.0, loss, 0.0), limit)
     few, found, _, expected, _ = run(rule, factors)
     assert found == pytest.approx(expected)
     # 1 to 5 steps, 5 up to the one that loses, that one, 1 to 5 again, and what is left
     assert few == 5 + 1 + 1 + 5 + 1
     rejected = counting(lambda x: jnp.full_like(x, jnp.nan), limit)
     assert run(rejected, factors)[0] == 40
+
+
+def test_an_interval_that_might_lose_too_much_is_not_tried(dtype):
+    """A loss of 6 in one step is one of 36 in two, and may be 4 times that: over 100, under 150."""
+    rule = lambda limit: counting(lambda x: jnp.full_like(x, 6.0), limit)  # noqa: E731
+    eps = float(jnp.finfo(dtype).eps)
+    assert run(rule(100 * eps), jnp.ones(40))[0] == 40
+    assert run(rule(150 * eps), jnp.ones(40))[0] < 40
 
 
 def test_exponents_are_those_of_a_factorisation_at_every_step(dtype):

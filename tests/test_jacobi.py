@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnjac.linalg import jacobi
-from tests.tolerances import JACOBI, SENSITIVITY
+from tests.tolerances import JACOBI, LEFT_OVER, SENSITIVITY
 
 SIZES = [1, 2, 3, 5, 8]
 
@@ -81,6 +81,28 @@ def test_sensitivity_is_that_of_the_left_singular_vectors(n, dtype):
     np.testing.assert_allclose(
         found.sensitivity, wanted, rtol=SENSITIVITY * float(jnp.finfo(dtype).eps)
     )
+
+
+def test_slow_convergence_is_waited_for(dtype):
+    """Rows of the Hilbert matrix, nearly dependent: more than 12 sweeps, though seldom as many."""
+    n = 32
+    hilbert = 1 / (np.arange(n)[:, None] + np.arange(n)[None, :] + 1.0)
+    start = jacobi.normalise_rows(jnp.zeros(n, dtype), jnp.asarray(hilbert, dtype))
+    found = jax.jit(jacobi.orthogonal_rows)(*start, jnp.zeros((n, 0), dtype))
+    overlaps = np.abs(found.units @ found.units.T) - np.eye(n)
+    assert overlaps.max() <= JACOBI * n * float(jnp.finfo(dtype).eps)
+
+
+def test_what_the_rotations_left_over(dtype):
+    """r g for rows of like length, g^2 for others, and nothing for orthogonal ones."""
+    rows = np.eye(4)
+    rows[1, :2] = [1e-3, np.sqrt(1 - 1e-6)]
+    rows[3, 2:] = [1e-2, np.sqrt(1 - 1e-4)]
+    logs = jnp.asarray([0.0, -0.5, -1.0, -100.0], dtype)
+    found = jacobi._residual(logs, jnp.asarray(rows, dtype))
+    wanted = [1e-3 * np.exp(-0.5), 1e-3 * np.exp(-0.5), 1e-4, 1e-4]
+    np.testing.assert_allclose(found, wanted, rtol=LEFT_OVER * float(jnp.finfo(dtype).eps))
+    np.testing.assert_array_equal(jacobi._residual(logs, jnp.eye(4, dtype=dtype)), np.zeros(4))
 
 
 def test_nan_in_nan_out(dtype):

@@ -7,8 +7,10 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
-from rnnjac.linalg.graded import graded_product
+from rnnjac.linalg import running
+from rnnjac.linalg.graded import graded
 from rnnjac.linalg.graded_svd import graded_svd
+from rnnjac.linalg.lengthen import lengthen
 from tests.oracles import exact_log_singular_values, log_sigma_error, truth
 from tests.problems import CHAINS, factors
 from tests.tolerances import (
@@ -166,7 +168,9 @@ def test_memory_of_a_large_net(dtype):
 def test_graded_svd_of_a_product_beyond_floats(dtype):
     n = 5
     js = np.random.default_rng(n).normal(size=(40, n, n)).astype(np.float32).astype(np.float64)
-    product = graded_product(jnp.asarray(js * 2.0**-40, dtype))
+    product = running.identity(n, dtype, turn=True)
+    for factor in jnp.asarray(js * 2.0**-40, dtype):
+        product = jax.jit(lengthen)(product, product.vectors @ factor.T)
     left, logs, right = jax.jit(graded_svd)(product)
     expected = exact_log_singular_values(js * 2.0**-40)
     assert log_sigma_error(np.asarray(logs), expected).max() <= promised_log_sigma(dtype, 40)
@@ -174,9 +178,11 @@ def test_graded_svd_of_a_product_beyond_floats(dtype):
         orthonormal = LEADING_ORTHOGONALITY * eps(dtype)
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=orthonormal)
     # P right_1 = sigma_1 left_1, scaled to floats
-    scaled = product._replace(log_scale=product.log_scale - logs[0])
+    exponent = round(float(logs[0]) / np.log(2))
+    scaled = graded(product)._replace(exponent=product.exponent - exponent)
+    sigma = np.exp(float(logs[0]) - exponent * np.log(2))
     tolerance = LEADING_VECTOR * eps(dtype)
-    np.testing.assert_allclose(scaled.apply(right[:, 0]), left[:, 0], atol=tolerance)
+    np.testing.assert_allclose(scaled.apply(right[:, 0]), sigma * left[:, 0], atol=tolerance)
 
 
 @pytest.mark.parametrize(

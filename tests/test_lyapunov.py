@@ -53,6 +53,22 @@ def test_equals_the_qr_recursion(net, top, warmup, dtype):
     np.testing.assert_allclose(np.sort(found.history[-1])[::-1], found.values)
 
 
+@pytest.mark.parametrize("warmup", [0, 8])
+def test_standard_errors_are_those_of_the_blocks(net, warmup, dtype):
+    """Of 20 blocks of 2 steps, behind those that are left over (5 to 15 of them)."""
+    cell, params, start, inputs = net
+    inputs = inputs[: 45 + warmup]
+    found = rnnjac.lyapunov_exponents(cell.step, params, start, inputs, warmup=warmup)
+    vectors, growth = np.linalg.qr(np.asarray(lu.generic(6, 6, dtype), float))[0], []
+    for factor in np.asarray(rnnjac.jacobians(cell.step, params, start, inputs), float):
+        vectors, triangle = np.linalg.qr(factor @ vectors)
+        growth.append(np.log(np.abs(np.diag(triangle))))
+    blocks = np.stack(growth[-40:]).reshape(20, 2, 6).mean(axis=1)
+    wanted = blocks.std(axis=0, ddof=1) / np.sqrt(20)
+    order = np.argsort(-np.stack(growth[warmup:]).mean(axis=0))
+    np.testing.assert_allclose(found.stderr, wanted[order], rtol=FEW_STEPS * eps(dtype))
+
+
 def test_leading_ones_are_those_of_the_full_run(net, dtype):
     cell, params, start, inputs = net
     full = rnnjac.lyapunov_exponents(cell.step, params, start, inputs)

@@ -20,15 +20,15 @@ WRONG_SIDE = """pre = params["W_s"] @ state + drive
 # what went wrong: the file, what stands there, what a mistake makes of it, a test that must fail
 MUTATIONS = {
     "a transpose too many": (
-        "rnnjac/linalg/graded.py",
-        "extend(product, factor @ product.left)[0]",
-        "extend(product, factor.T @ product.left)[0]",
+        "rnnjac/system/matrices.py",
+        "return factor @ state",
+        "return factor.T @ state",
         "tests/test_graded.py::test_the_product_itself",
     ),
     "product in reversed order": (
-        "rnnjac/linalg/graded.py",
-        "factors.dtype), factors)[0]",
-        "factors.dtype), factors[::-1])[0]",
+        "rnnjac/system/flow.py",
+        "lambda rows: rows[time]",
+        "lambda rows: rows[-1 - time]",
         "tests/test_graded.py::test_the_product_itself",
     ),
     "slopes on the wrong side": (
@@ -44,9 +44,9 @@ MUTATIONS = {
         "tests/test_cells_lstm.py::test_without_recurrent_weights_the_spectrum_is_that_of_the_forget_gates",
     ),
     "a lost direction reported as 0 in a spectrum": (
-        "rnnjac/linalg/graded.py",
-        "grown = jnp.log(jnp.abs(pivots))",
-        "grown = jnp.log(jnp.where(pivots == 0, 1, jnp.abs(pivots)))",
+        "rnnjac/linalg/powers.py",
+        "jnp.where(is_lost(exponent), -jnp.inf,",
+        "jnp.where(is_lost(exponent), 0.0,",
         "tests/test_spectrum.py::test_dead_units_are_lost",
     ),
     "a lost direction reported as 0 in an exponent": (
@@ -55,6 +55,66 @@ MUTATIONS = {
         "size = jnp.abs(jnp.diagonal(packed))\n"
         "    return lower, jnp.log(jnp.where(size == 0, 1, size)), (packed, rows)",
         "tests/test_lyapunov.py::test_lost_directions",
+    ),
+    "steps before the first block counted in its growth": (
+        "rnnjac/measures/lyapunov.py",
+        "prepend=jnp.where(alive, uneven, 0)[None]",
+        "prepend=jnp.zeros((1, k), totals.dtype)",
+        "tests/test_lyapunov.py::test_standard_errors_are_those_of_the_blocks",
+    ),
+    "a biased variance of the blocks": (
+        "rnnjac/measures/lyapunov.py",
+        "/ (blocks - 1) / blocks",
+        "/ blocks / blocks",
+        "tests/test_lyapunov.py::test_standard_errors_are_those_of_the_blocks",
+    ),
+    "overlaps left over that nobody hears of": (
+        "rnnjac/linalg/jacobi.py",
+        "return jnp.max(jnp.maximum(overlaps * ratio, overlaps * overlaps), axis=1)",
+        "return 0 * jnp.max(jnp.maximum(overlaps * ratio, overlaps * overlaps), axis=1)",
+        "tests/test_jacobi.py::test_what_the_rotations_left_over",
+    ),
+    "too few sweeps": (
+        "rnnjac/linalg/jacobi.py",
+        "MAX_SWEEPS = 40",
+        "MAX_SWEEPS = 12",
+        "tests/test_jacobi.py::test_slow_convergence_is_waited_for",
+    ),
+    "the smallest normal number taken for subnormal": (
+        "rnnjac/system/jacobians.py",
+        "subnormal = jnp.abs(images) < float(",
+        "subnormal = jnp.abs(images) <= float(",
+        "tests/test_spectrum.py::test_the_smallest_normal_number_counts",
+    ),
+    "intervals longer than what they are expected to lose allows": (
+        "rnnjac/system/interval.py",
+        "ROOM = 4.0",
+        "ROOM = 1.0",
+        "tests/test_interval.py::test_an_interval_that_might_lose_too_much_is_not_tried",
+    ),
+    "an interval that lost too much kept": (
+        "rnnjac/system/interval.py",
+        "(loss <= limit)",
+        "(loss <= 30 * limit)",
+        "tests/test_interval.py::test_what_lost_too_much_is_done_again",
+    ),
+    "rows that might count left out": (
+        "rnnjac/measures/reach.py",
+        "jnp.finfo(values.dtype).eps / logs.size",
+        "jnp.finfo(values.dtype).eps",
+        "tests/test_reach.py::test_rows_are_left_out_where_all_together_move_nothing",
+    ),
+    "an order that no longer fits kept": (
+        "rnnjac/linalg/running.py",
+        "DEGRADED = 1e3",
+        "DEGRADED = 1e30",
+        "tests/test_running.py::test_rebalancing_mends_what_degrades",
+    ),
+    "the same noise in every block": (
+        "rnnjac/linalg/signs.py",
+        "place % ROWS",
+        "0 * place",
+        "tests/test_rounding.py::test_noise_differs_from_block_to_block",
     ),
 }
 

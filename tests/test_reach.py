@@ -1,5 +1,7 @@
 """Leading singular values between all pairs of times."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
+from rnnjac.linalg import running
+from rnnjac.measures.reach import _by_jacobi
 from tests.oracles import exact_log_singular_values, log_sigma_error
 from tests.problems import CHAINS, factors
 from tests.tolerances import FEW_STEPS, REACH_BY_SVD, promised_log_sigma
@@ -74,6 +78,18 @@ def test_every_span_against_many_digits(name, reach_of_inputs, dtype):
         assert wrong.max() <= promised_log_sigma(dtype, end - start)
 
 
+@pytest.mark.parametrize(("bits", "enough"), [(2, True), (0, False)])
+def test_rows_are_left_out_where_all_together_move_nothing(bits, enough, dtype):
+    """Four rows of eps / 2 each are too much, of eps / 8 each are not: eps / 6 is the limit."""
+    n, rows = 6, 2
+    product = running.identity(n, dtype)
+    small = int(jnp.finfo(dtype).machep) - 1 - bits
+    exponent = jnp.where(jnp.arange(n) < rows, 0, small).astype(jnp.int32)
+    values, found = _by_jacobi(product._replace(exponent=exponent), rows, 1)
+    assert bool(found) == enough
+    np.testing.assert_array_equal(values, [0.0])
+
+
 def test_lost_directions(reach_of_inputs, dtype):
     """Rank 2 from time 3 on, and nothing at all from time 7 on."""
     js = factors(NAMED["tanh1.2-n16-T10"])
@@ -99,8 +115,8 @@ def test_a_net_along_its_trajectory_in_bounded_memory(dtype):
     cell = cells.elman(2, n)
     params, start = cell.init(jax.random.key(0)), cell.initial_state()
     inputs = jax.random.normal(jax.random.key(1), (steps, 2))
-    lowered = rnnjac.reach.lower(cell.step, params, start, inputs, chunk=chunk)
-    compiled = lowered.compile()
+    of_net = functools.partial(rnnjac.reach, cell.step, chunk=chunk)
+    compiled = jax.jit(of_net).lower(params, start, inputs).compile()
     found = np.asarray(compiled(params, start, inputs))
     js = np.asarray(rnnjac.jacobians(cell.step, params, start, inputs), np.float64)
     for begin, end in [(0, 9), (4, 6), (37, 60)]:

@@ -126,13 +126,27 @@ def test_a_steady_chain_keeps_its_digits_however_long(n, dtype):
     assert (error <= found.error).all()
 
 
-@pytest.mark.parametrize("part", (np.triu, np.tril))
-def test_no_nan_where_entries_lie_decades_apart(part, dtype):
+def test_a_million_steps_lose_no_digit(dtype):
+    """A scale is a whole power of two; a sum of logs in float32 would be off by a percent."""
+    rate = jnp.asarray(0.01, dtype)
+    start, steps = jnp.zeros(8, dtype), 1_000_000
+    found = rnnjac.spectrum(lambda rate, state, x: rate * state, rate, start, length=steps)
+    expected = steps * np.log(float(rate))
+    error = np.abs(np.asarray(found.log_singular_values, np.float64) - expected)
+    assert (error <= LOG_SUM * eps(dtype) * abs(expected)).all()
+    assert (error <= found.error).all()
+
+
+@pytest.mark.parametrize("part", (np.triu, np.tril, np.asarray))
+@pytest.mark.parametrize("decades", (18, 37))
+def test_no_nan_where_entries_lie_decades_apart(part, decades, dtype):
+    """Chains of 12 factors; of one where the next would overflow."""
     draw = np.random.default_rng(3)
-    size = 10 ** draw.uniform(-18, 18, size=(20, 12, 4, 4))
-    factors = jnp.asarray(part(draw.normal(size=size.shape) * size), dtype)
-    found = jax.vmap(lambda chain: rnnjac.spectrum(linear_input, None, jnp.zeros(4, dtype), chain))
-    result = found(factors)
+    size = 10 ** draw.uniform(-decades, decades, size=(20, 12, 4, 4))
+    factors = part(draw.normal(size=size.shape).clip(-3, 3) * size)
+    if decades > 18:
+        factors[:, 1:] = np.eye(4)
+    result = jax.vmap(rnnjac.product_spectrum)(jnp.asarray(factors, dtype))
     assert not jnp.isnan(result.log_singular_values).any()
     assert not jnp.isnan(result.error).any()
 
@@ -144,6 +158,15 @@ def test_entries_below_the_smallest_normal_number_count_as_zero(dtype):
     np.testing.assert_array_equal(found.log_singular_values[2:], -jnp.inf)
     np.testing.assert_array_equal(found.error[2:], 0)
     assert (found.error[:2] < 1e-4).all()
+
+
+def test_the_smallest_normal_number_counts(dtype):
+    tiny = float(jnp.finfo(dtype).tiny)
+    factor = jnp.diag(jnp.asarray([tiny, 2 * tiny, 1.0, 2.0], dtype))
+    found = rnnjac.product_spectrum(factor[None])
+    wanted = np.log([2.0, 1.0, 2 * tiny, tiny])
+    error = np.abs(np.asarray(found.log_singular_values, float) - wanted)
+    assert (error <= found.error).all() and np.isfinite(found.error).all()
 
 
 AT = [30, 7, 7, 0, 1]
@@ -237,3 +260,33 @@ def test_bad_times(net, at, kind, message):
     cell, params, start, inputs = net
     with pytest.raises(kind, match=message):
         rnnjac.spectrum(cell.step, params, start, inputs, at=at)
+
+
+def test_a_product_of_matrices_is_that_of_a_linear_network(dtype):
+    factors = jax.random.normal(jax.random.key(5), (30, 6, 6))
+    found = rnnjac.product_spectrum(factors, at=[30, 7])
+    wanted = rnnjac.spectrum(linear_input, None, jnp.zeros(6, dtype), factors, at=[30, 7])
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nan_in_a_factor_gives_nan(dtype):
+    factors = jax.random.normal(jax.random.key(5), (30, 6, 6)).at[7, 3, 3].set(jnp.nan)
+    found = rnnjac.product_spectrum(factors, at=[30, 7])
+    assert np.isnan(found.log_singular_values[0]).all() and np.isnan(found.error[0]).all()
+    assert np.isfinite(found.log_singular_values[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("factors", "kind", "message"),
+    [
+        (jnp.ones((2, 2)), ValueError, r"factors: expected shape \(T, n, n\)"),
+        (jnp.ones((2, 2, 3)), ValueError, r"factors: .* got shape \(2, 2, 3\)"),
+        (jnp.ones((2, 0, 0)), ValueError, r"factors: .* with n >= 1; got shape \(2, 0, 0\)"),
+        (jnp.ones((2, 2, 2), jnp.int32), TypeError, "factors: expected real floating-point"),
+        (jnp.ones((2, 2, 2), jnp.complex64), TypeError, "factors: expected real floating-point"),
+    ],
+)
+def test_bad_factors(factors, kind, message):
+    with pytest.raises(kind, match=message):
+        rnnjac.product_spectrum(factors)

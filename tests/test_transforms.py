@@ -56,6 +56,10 @@ FUNCTIONS = {
         ).log_singular_values(),
         False,
     ),
+    "product_spectrum": (
+        lambda p, s, x: rnnjac.product_spectrum(rnnjac.jacobians(step, p, s, x)).exponents,
+        False,
+    ),
     "combine": (lambda p, s, x: _squared(p, s, x).log_norm(), False),
     "spectral_norm": (lambda p, s, x: rnnjac.spectral_norm(p["W_s"]), True),
     "spectral_radius": (lambda p, s, x: rnnjac.spectral_radius(p["W_s"]), True),
@@ -70,8 +74,8 @@ cases = pytest.mark.parametrize(
 
 
 def _squared(p, s, x):
-    product = rnnjac.graded_product(rnnjac.jacobians(step, p, s, x))
-    return rnnjac.combine(product, product)
+    product = rnnjac.graded_product(rnnjac.jacobians(step, *jax.lax.stop_gradient((p, s, x))))
+    return rnnjac.combine(product._replace(left=product.left + 0 * p["W_s"]), product)
 
 
 def arguments(seed):
@@ -100,6 +104,42 @@ def test_gradients_are_finite(function, differentiable, dtype):
     params, state, inputs = arguments(0)
     gradient = jax.grad(lambda p: jnp.sum(function(p, state, inputs)))(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+REFUSED = [name for name, (_, differentiable) in FUNCTIONS.items() if not differentiable]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_derivatives_are_refused(name, dtype):
+    """Those of singular values that meet do not exist: no number, then, but what to do instead."""
+    params, state, inputs = arguments(0)
+
+    def total(params):
+        return jnp.sum(FUNCTIONS[name][0](params, state, inputs))
+
+    message = f"{name}: expected no derivative .*lyapunov_exponents.*jax.lax.stop_gradient"
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params)
+    if name == "product_spectrum":  # which is the spectrum of a linear system
+        message = message.removeprefix("product_")
+    with pytest.raises(TypeError, match=message):
+        jax.jvp(total, (params,), (params,))
+    with pytest.raises(TypeError, match=message):
+        jax.grad(total)(params)
+    with pytest.raises(TypeError, match=message):
+        jax.vmap(jax.grad(total))(several)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_values_may_stand_beside_a_derivative(name, dtype):
+    params, state, inputs = arguments(0)
+
+    def loss(params):
+        fixed = jax.lax.stop_gradient(params)
+        return jnp.sum(params["W_s"] ** 2), FUNCTIONS[name][0](fixed, state, inputs)
+
+    (_, found), slope = jax.value_and_grad(loss, has_aux=True)(params)
+    np.testing.assert_array_equal(slope["W_s"], 2 * params["W_s"])
+    close(found, FUNCTIONS[name][0](params, state, inputs), dtype)
 
 
 @pytest.mark.parametrize("name", ["spectrum", "lyapunov_exponents", "jacobians", "reach"])

@@ -1,6 +1,7 @@
 """Log singular values and their error estimates against multi-precision products.
 
-"Is it accurate" and "is it honest about its error" are separate questions.
+"Is it accurate" and "is it honest about its error" are separate questions. The same table goes
+three ways: `product_spectrum`, `graded_product` (values alone), and a true batch of a `jax.vmap`.
 """
 
 import jax
@@ -9,113 +10,250 @@ import numpy as np
 import pytest
 
 import rnnjac
+from rnnjac._support import batching
 from tests import oracles, problems
 from tests.tolerances import (
     COVERAGE,
+    INFINITE_SHARE,
     MEDIAN_OVERSTATEMENT,
     PROMISED_CONDITION,
     promised_log_sigma,
+    promised_median,
 )
 
-NAMES = [chain.name for chain in problems.CHAINS]
-# Constant, strongly non-normal: one ulp on the zeros of every factor moves log sigma by 1e-5. They
-# miss the promise by up to 50 (float64); `error` has to say so.
-ILL_CONDITIONED = {"triangular-n16-T200", "triangular-slow-n16-T200"}
-# Jordan blocks, at the edge of the promise in float32: of 0.02 the first needs 0.011 or 0.021 as
-# the compiler fuses operations; the second misses 1e-3 by half.
-AT_THE_EDGE = {"float32": {"jordan0.5-n8-T200", "jordan1-n16-T10"}, "float64": set()}
+# in order of size, so that those who share a program follow each other
+TABLE = sorted(problems.CHAINS + problems.LARGE, key=lambda chain: chain.n)
+NAMED = {chain.name: chain for chain in TABLE}
+LONGEST = {n: max(chain.T for chain in TABLE if chain.n == n) for n in {c.n for c in TABLE}}
+GROUPS = {"to 32": (1, 32), "64": (64, 64), "128": (128, 128), "from 256": (256, 512)}
+
+# Rows within the promised condition that miss the promise all the same, on this machine or as the
+# compiler fuses operations; `error` has to say so where they do.
+BEYOND = {
+    "float64": {
+        "triangular-n16-T200": "far from normal: one ulp on its zeros moves log sigma by 1e-5",
+        "triangular-slow-n16-T200": "the same: 1.4e-9 for 1e-9",
+    },
+    "float32": {
+        "triangular-n16-T200": "far from normal: one ulp on its zeros moves log sigma by 1e-5",
+        "triangular-slow-n16-T200": "the same",
+        "jordan0.5-n8-T200": "far from normal: `error` is inf for all of it",
+        "gaussian-n512-T10": "at the edge, by LU's growth at this size: seen from 0.007 to 0.029",
+        "tanh1.2-n512-T20": "the same: 0.031 for 0.02",
+        "lstm-n64-T10": "its rows are nearly dependent, condition 5e4: 1.5e-3 for 1e-3",
+    },
+}
+# Rows of which more than half are off by more than promised, though the worst is not.
+BEYOND_IN_THE_MIDDLE = {
+    "float64": {},
+    "float32": {
+        "tanh0.9-n128-T500": "the promise knows no steps: 2.7e-4 after 500 of them",
+        "tanh3-n128-T100": "saturated: 1.2e-4",
+    },
+}
+# what goes through `graded_product`, and through a batch
+GRADED = [chain for chain in TABLE if chain.n <= 128 and chain.T <= 200]
+BATCHED = [
+    NAMED[name]
+    for name in (
+        "tanh1.2-n16-T200",
+        "sparse-n16-T200",
+        "relu-dead-n16-T10",
+        "jordan1-n16-T10",
+        "nilpotent-n16-T200",
+        "triangular-n16-T200",
+        "gaussian-n64-T10",
+        "tanh1.2-n64-T10",
+        "gru-n64-T100",
+    )
+]
 
 
-def linear(params, state, factor):
-    return factor @ state
+def padded(chain, longest, *, front):
+    """The factors of a chain with as many others as give all of its size one shape.
 
-
-def spectrum_of(factors, dtype):
-    """Spectrum of (T, n, n) factors, with others behind them that no one should look at.
-
-    So all chains of n units have one shape, and compile once.
+    In front stand identities, which change no bit; behind, what no one should look at.
     """
-    steps, n, _ = factors.shape
-    longest = max(chain.T for chain in problems.CHAINS if chain.n == n)
-    after = ((0, longest - steps), (0, 0), (0, 0))
-    padded = jnp.asarray(np.pad(factors, after, constant_values=np.nan), dtype)
-    found = rnnjac.spectrum(linear, None, jnp.zeros(n, dtype), padded, at=[steps])
-    return jax.tree.map(lambda a: a[0], found)
+    factors = problems.factors(chain)
+    before = np.broadcast_to(np.eye(chain.n), (longest - chain.T, chain.n, chain.n))
+    return np.concatenate([before, factors] if front else [factors, before * np.nan])
+
+
+class Row:
+    """Values and errors that were found for a chain, and how far the values are off."""
+
+    def __init__(self, chain, values, claimed):
+        self.values, self.claimed = (np.asarray(a, np.float64) for a in (values, claimed))
+        self.error = oracles.log_sigma_error(self.values, oracles.truth(chain))
+
+
+def forgetful(chains):
+    """The chains one by one; what was compiled for one size is dropped before the next."""
+    before = None
+    for chain in chains:
+        if before not in (None, chain.n):
+            jax.clear_caches()
+        before = chain.n
+        yield chain
 
 
 @pytest.fixture(scope="module")
 def found(dtype):
-    """Spectrum and truth of every chain, each computed once."""
-    results = {}
-    for chain in problems.CHAINS:
-        result = spectrum_of(problems.factors(chain), dtype)
-        measured = np.asarray(result.log_singular_values, np.float64)
-        claimed = np.asarray(result.error, np.float64)
-        truth = oracles.truth(chain)
-        results[chain.name] = measured, claimed, oracles.log_sigma_error(measured, truth)
-    return results
+    """Spectrum of every chain."""
+    rows = {}
+    for chain in forgetful(TABLE):
+        factors = jnp.asarray(padded(chain, LONGEST[chain.n], front=False), dtype)
+        result = rnnjac.product_spectrum(factors, at=[chain.T])
+        rows[chain.name] = Row(chain, result.log_singular_values[0], result.error[0])
+    return rows
+
+
+@pytest.fixture(scope="module")
+def graded(dtype):
+    """Values of the graded products; nothing is claimed of them."""
+    rows, longest = {}, {n: max(c.T for c in GRADED if c.n == n) for n in {c.n for c in GRADED}}
+    for chain in forgetful(GRADED):
+        factors = jnp.asarray(padded(chain, longest[chain.n], front=True), dtype)
+        values = rnnjac.graded_product(factors).log_singular_values()
+        rows[chain.name] = Row(chain, values, np.zeros(chain.n))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def batched(dtype):
+    """Spectra of a batch in which each chain stands twice, run together and not one by one."""
+    rows = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "LARGE", 10**6)
+        jax.clear_caches()
+        for chain in forgetful(BATCHED):
+            longest = max(c.T for c in BATCHED if c.n == chain.n)
+            factors = jnp.asarray(padded(chain, longest, front=False), dtype)
+            of_one = lambda factors, at=chain.T: rnnjac.product_spectrum(factors, at=[at])  # noqa: E731
+            result = jax.vmap(of_one)(jnp.stack([factors, factors]))
+            values, claimed = result.log_singular_values[:, 0], result.error[:, 0]
+            np.testing.assert_array_equal(values[0], values[1])
+            rows[chain.name] = Row(chain, values[0], claimed[0])
+    jax.clear_caches()
+    return rows
+
+
+def promised(chain, dtype):
+    """Whether the promise of accuracy holds for a chain."""
+    within = oracles.condition(chain) <= PROMISED_CONDITION[str(dtype)]
+    return within and chain.name not in BEYOND[str(dtype)]
+
+
+def check(row, chain, dtype):
+    """The promise, of all values that say nothing against it."""
+    error = row.error
+    if _loses_rank_by_structure(chain):  # some values cannot be told from zero
+        error = error[np.isfinite(row.claimed) & np.isfinite(oracles.truth(chain))]
+    assert error.max(initial=0) <= promised_log_sigma(dtype, chain.T, chain.n)
+    if len(error) and chain.name not in BEYOND_IN_THE_MIDDLE[str(dtype)]:
+        assert np.median(error) <= promised_median(dtype, chain.T, chain.n)
 
 
 def test_the_table_is_large_enough():
-    assert len(problems.CHAINS) >= 40
+    assert len(problems.CHAINS) >= 40 and len(problems.LARGE) >= 20
 
 
-@pytest.mark.parametrize("chain", problems.CHAINS, ids=NAMES)
-def test_no_nan(found, chain):
-    measured, claimed, _ = found[chain.name]
-    assert not np.isnan(measured).any()
-    assert not np.isnan(claimed).any()
-    assert (np.diff(np.where(np.isneginf(measured), -1e300, measured)) <= 0).all()
+@pytest.mark.parametrize("name", NAMED)
+def test_no_nan(found, name):
+    row = found[name]
+    assert not np.isnan(row.values).any()
+    assert not np.isnan(row.claimed).any()
+    assert (np.diff(np.where(np.isneginf(row.values), -1e300, row.values)) <= 0).all()
 
 
-@pytest.mark.parametrize("chain", problems.CHAINS, ids=NAMES)
-def test_accuracy(found, chain, dtype):
-    beyond = ILL_CONDITIONED | AT_THE_EDGE[str(dtype)]
-    if problems.worst_condition(chain) > PROMISED_CONDITION or chain.name in beyond:
+@pytest.mark.parametrize("name", NAMED)
+def test_accuracy(found, name, dtype):
+    chain = NAMED[name]
+    if not promised(chain, dtype):
         return  # honesty is asked of these, in the tests below
-    _, claimed, error = found[chain.name]
     if _loses_rank_by_structure(chain):
-        assert np.isinf(claimed).any()  # some values cannot be told from zero, and say so
-        error = error[np.isfinite(claimed)]
-    assert error.max(initial=0) <= promised_log_sigma(dtype, chain.T)
+        assert np.isinf(found[name].claimed).any()  # and say so
+    check(found[name], chain, dtype)
 
 
-@pytest.mark.parametrize("chain", problems.CHAINS, ids=NAMES)
-def test_exactly_lost_directions(found, chain):
-    if _loses_rank_by_structure(chain) or chain.kind == "near_singular":
-        return
-    lost = np.isneginf(found[chain.name][0])
-    assert lost.sum() == np.isneginf(oracles.truth(chain)).sum()
+@pytest.mark.parametrize("name", [chain.name for chain in GRADED])
+def test_accuracy_of_graded_products(graded, name, dtype):
+    chain = NAMED[name]
+    assert not np.isnan(graded[name].values).any()
+    if promised(chain, dtype):
+        check(graded[name], chain, dtype)
 
 
-@pytest.mark.parametrize("name", sorted(ILL_CONDITIONED | AT_THE_EDGE["float32"]))
-def test_ill_conditioned_chains_say_so(found, name, dtype):
-    _, claimed, error = found[name]
-    assert (error <= claimed).all()
-    chain = problems.CHAINS[NAMES.index(name)]
-    kept = name == "jordan1-n16-T10" and dtype == "float64"  # and says so; asked in test_accuracy
-    assert kept or claimed.max() > promised_log_sigma(dtype, chain.T)
+@pytest.mark.parametrize("name", [chain.name for chain in BATCHED])
+def test_accuracy_of_a_batch(batched, name, dtype):
+    row, chain = batched[name], NAMED[name]
+    if promised(chain, dtype):
+        check(row, chain, dtype)
+    assert np.mean(row.error <= row.claimed) >= COVERAGE
 
 
-def test_error_covers_the_truth(found):
-    claimed = np.concatenate([row[1] for row in found.values()])
-    error = np.concatenate([row[2] for row in found.values()])
-    assert np.mean(error <= claimed) >= COVERAGE
+@pytest.mark.parametrize("way", ["found", "graded", "batched"])
+def test_exactly_lost_directions(way, request):
+    for name, row in request.getfixturevalue(way).items():
+        chain = NAMED[name]
+        if _loses_rank_by_structure(chain) or chain.kind == "near_singular":
+            continue
+        lost = np.isneginf(row.values)
+        assert lost.sum() == np.isneginf(oracles.truth(chain)).sum(), name
+        assert np.isin(row.claimed[lost], (0, np.inf)).all(), name  # certain, or no claim at all
 
 
-def test_error_is_not_overstated(found):
-    claimed = np.concatenate([row[1] for row in found.values()])
-    error = np.concatenate([row[2] for row in found.values()])
+@pytest.mark.parametrize("name", sorted(set().union(*BEYOND.values())))
+def test_chains_beyond_the_promise_say_so(found, name, dtype):
+    row, chain = found[name], NAMED[name]
+    kept = row.error.max() <= promised_log_sigma(dtype, chain.T, chain.n)
+    assert kept or (row.error <= row.claimed).all()
+    assert kept or name in BEYOND[str(dtype)]
+
+
+@pytest.mark.parametrize("name", sorted(set().union(*BEYOND_IN_THE_MIDDLE.values())))
+def test_chains_beyond_the_promise_in_the_middle_say_so(found, name):
+    row = found[name]
+    assert np.mean(row.error <= row.claimed) >= COVERAGE
+    assert np.median(row.error) <= np.median(row.claimed)
+
+
+def of_group(found, group):
+    """Errors and claims of all values in a group of sizes, and whether they lie within it."""
+    low, high = GROUPS[group]
+    return [(NAMED[name], row) for name, row in found.items() if low <= NAMED[name].n <= high]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_error_covers_the_truth(found, group):
+    covered = [row.error <= row.claimed for _, row in of_group(found, group)]
+    assert np.mean(np.concatenate(covered)) >= COVERAGE
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_error_is_not_overstated(found, group):
+    claimed = np.concatenate([row.claimed for _, row in of_group(found, group)])
+    error = np.concatenate([row.error for _, row in of_group(found, group)])
     wrong = (error > 0) & np.isfinite(error)
     assert np.median(claimed[wrong] / error[wrong]) <= MEDIAN_OVERSTATEMENT
 
 
+@pytest.mark.parametrize("group", [name for name, (low, _) in GROUPS.items() if low >= 64])
+def test_little_is_given_up(found, group, dtype):
+    rows = [
+        row.claimed
+        for chain, row in of_group(found, group)
+        if oracles.condition(chain) <= PROMISED_CONDITION[str(dtype)]
+    ]
+    assert np.mean(np.isinf(np.concatenate(rows))) <= INFINITE_SHARE
+
+
 def test_the_comparison_sees_a_wrong_order(dtype):
     """The same check on the reversed product must fail, or it checks nothing."""
-    chain = problems.CHAINS[NAMES.index("tanh3-n8-T10")]
-    result = spectrum_of(problems.factors(chain)[::-1], dtype)
-    error = oracles.log_sigma_error(np.asarray(result.log_singular_values), oracles.truth(chain))
-    assert (error > np.asarray(result.error)).any()
+    chain = NAMED["tanh3-n8-T10"]
+    result = rnnjac.product_spectrum(jnp.asarray(problems.factors(chain)[::-1], dtype))
+    row = Row(chain, result.log_singular_values, result.error)
+    assert (row.error > row.claimed).any()
 
 
 def _loses_rank_by_structure(chain):

@@ -1,11 +1,14 @@
 """The product of two graded products: what makes them associative, and so parallel in time."""
 
-import jax
 import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
-from rnnjac.linalg.graded import GradedProduct, by_scale, orthogonal_left
+from rnnjac._support.undifferentiable import undifferentiable
+from rnnjac.linalg import running
+from rnnjac.linalg.graded import GradedProduct, graded
+from rnnjac.linalg.pivoting import eliminate
+from rnnjac.linalg.running import Running
 
 
 @compiled()
@@ -32,7 +35,7 @@ def combine(later: GradedProduct, earlier: GradedProduct) -> GradedProduct:
 
     Notes
     -----
-    n elimination steps of O(n^2) work each and one QR. Not differentiable.
+    n elimination steps of O(n^2) work each and two QRs. Not differentiable.
 
     Examples
     --------
@@ -43,42 +46,8 @@ def combine(later: GradedProduct, earlier: GradedProduct) -> GradedProduct:
     """
     if later.left.shape != earlier.left.shape:
         raise checks.error("later", f"size {earlier.left.shape[-1]}", later.left.shape[-1])
-    core = later.right @ earlier.left
-    left, scale, right = _eliminate_core(later.log_scale, core, earlier.log_scale)
-    product = GradedProduct(later.left @ left, scale, right @ earlier.right)
-    return orthogonal_left(by_scale(product)[0])
-
-
-def _eliminate_core(row_scale: jax.Array, core: jax.Array, column_scale: jax.Array):
-    """Factors of diag(e^a) X diag(e^b) = L diag(e^d) U with entries of L and U at most 1.
-
-    Complete pivoting by a_i + log |x_ij| + b_j. Pivot (p, q) gives d = a_p + log |x_pq| + b_q, the
-    column x_iq / x_pq e^(a_i - a_p) of L and the row x_pj / |x_pq| e^(b_j - b_q) of U.
-    """
-    n = core.shape[0]
-    alive_rows, alive_columns = ~jnp.isneginf(row_scale), ~jnp.isneginf(column_scale)
-    a = jnp.where(alive_rows, row_scale, 0)
-    b = jnp.where(alive_columns, column_scale, 0)
-
-    def one(step: jax.Array, carry: tuple) -> tuple:
-        x, rows, columns, left, scale, right = carry
-        size = a[:, None] + jnp.log(jnp.abs(x)) + b[None, :]
-        size = jnp.where(rows[:, None] & columns[None, :], size, -jnp.inf)
-        p, q = jnp.unravel_index(jnp.argmax(size), (n, n))
-        pivot, largest = x[p, q], size[p, q]
-        lost = jnp.isneginf(largest)
-        safe = jnp.where(lost, 1, pivot)
-        ratio = jnp.where(rows & ~lost, x[:, q] / safe, 0)
-        along = jnp.where(columns & ~lost, x[p] / jnp.abs(safe), 0)
-        # what is left has scaled entries below the pivot's, so the exponents cannot overflow
-        column = ratio * jnp.exp(jnp.where(ratio == 0, 0, a - a[p]))
-        row = along * jnp.exp(jnp.where(along == 0, 0, b - b[q]))
-        x = jnp.where(lost, x, x - ratio[:, None] * x[p][None, :])
-        rows = rows & (lost | (jnp.arange(n) != p))
-        columns = columns & (lost | (jnp.arange(n) != q))
-        left, right = left.at[:, step].set(column), right.at[step].set(row)
-        return x, rows, columns, left, scale.at[step].set(largest), right
-
-    zero = jnp.zeros((n, n), core.dtype)
-    start = (core, alive_rows, alive_columns, zero, jnp.full(n, -jnp.inf, core.dtype), zero)
-    return jax.lax.fori_loop(0, n, one, start)[3:]
+    later, earlier = undifferentiable("combine", (later, earlier))
+    core = eliminate(later.right @ earlier.left, later.exponent, earlier.exponent)
+    vectors, lower = (later.left @ core.left).T, (core.right @ earlier.right).T
+    turn = jnp.eye(core.exponent.size, dtype=vectors.dtype)
+    return graded(running.rebalance(Running(vectors, core.exponent, lower, turn))[0])

@@ -36,40 +36,90 @@ class LogSpectrum(NamedTuple):
     residual: jax.Array
 
 
+class Rows(NamedTuple):
+    """Rows e^l_i v_i, and the rows of an orthogonal matrix that is rotated along with them."""
+
+    logs: jax.Array
+    units: jax.Array
+    turned: jax.Array
+
+    def taken(self, order: jax.Array | slice) -> "Rows":
+        """The rows in another order."""
+        return Rows(*(part[order] for part in self))
+
+
 def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     """Log singular values of ``diag(e^log_scale) @ factor``.
 
     Parameters
     ----------
-    log_scale : Array, shape (n,)
+    log_scale : Array, shape (m,)
         Natural logs of the row scales, in any range; -inf for a row that is exactly zero.
-    factor : Array, shape (n, n)
-        Rows of moderate size, well-conditioned once their lengths are divided out.
+    factor : Array, shape (m, n)
+        Rows of moderate size, well-conditioned once their lengths are divided out; m <= n.
 
     Returns
     -------
     LogSpectrum
-        Four arrays of shape (n,); values are -inf for each lost direction.
+        Four arrays of shape (m,); values are -inf for each lost direction.
     """
-    logs, rows, order = _longest_first(*normalise_rows(log_scale, factor))
-    first, _ = _damped(logs, rows)
-    start = (*first, jnp.eye(logs.size, dtype=rows.dtype))
-    damped, rows, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
-    values, rows, _ = _longest_first(*_sweep_until_orthogonal(damped, rows))
-    left = rows @ turn.T
-    return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, rows))
+    logs, units, order = _longest_first(*normalise_rows(log_scale, factor))
+    first, _ = _damped(logs, units)
+    start = (*first, jnp.eye(logs.size, dtype=units.dtype))
+    damped, units, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
+    values, units, _ = orthogonal_rows(damped, units, jnp.zeros((logs.size, 0), units.dtype))
+    left = units @ turn.T
+    return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, units))
 
 
-def graded_exponential(
-    columns: jax.Array, rows: jax.Array, shift: jax.Array | float = 0.0
-) -> jax.Array:
-    """Upper triangle of e^(columns_j - rows_i + shift_j), 0 below and where either log is -inf.
+def orthogonal_rows(logs: jax.Array, units: jax.Array, turned: jax.Array) -> Rows:
+    """Rows rotated until every two are orthogonal, longest first.
+
+    ``turned`` (m, any) is multiplied by the same rotations: with the identity it becomes G in G
+    diag(e^l) V = diag(sigma) W^T, where sigma and W^T are the new rows. Convergence is quadratic: a
+    sweep that starts with max |v_i . v_j| = sqrt(eps) ends at eps. One product of matrices sees
+    earlier whether nothing is left, without a sweep that changes nothing.
+    """
+    m = logs.size
+    rows = Rows(logs, units, turned)
+    if m == 1:
+        return rows
+    if m % 2:  # an odd count gets a zero row of log norm -inf, which no rotation touches
+        none = Rows(jnp.full(1, -jnp.inf, logs.dtype), *(jnp.zeros_like(x[:1]) for x in rows[1:]))
+        rows = Rows(*map(jnp.concatenate, zip(rows, none, strict=True)))
+    half = rows.logs.size // 2
+    tolerance = 0.1 * jnp.sqrt(jnp.finfo(units.dtype).eps)
+
+    def sweep(carry: tuple) -> tuple:
+        count, _, tops, bottoms = carry
+        start = (jnp.zeros((), units.dtype), tops, bottoms)
+        worst, tops, bottoms = jax.lax.fori_loop(0, 2 * half - 1, _round, start)
+        return count + 1, (worst > tolerance) & left_over(tops, bottoms), tops, bottoms
+
+    def left_over(tops: Rows, bottoms: Rows) -> jax.Array:
+        overlap = jnp.max(_overlaps(jnp.concatenate([tops.units, bottoms.units])))
+        return ~(overlap <= ORTHOGONAL * jnp.finfo(units.dtype).eps)  # or NaN
+
+    def unfinished(carry: tuple) -> jax.Array:
+        count, more, _, _ = carry
+        return more & (count < MAX_SWEEPS)
+
+    tops, bottoms = rows.taken(slice(half)), rows.taken(slice(half, None))
+    start = (0, left_over(tops, bottoms), tops, bottoms)
+    _, _, tops, bottoms = jax.lax.while_loop(unfinished, sweep, start)
+    rows = Rows(*map(jnp.concatenate, zip(tops, bottoms, strict=True)))
+    # a row of padding has stayed at -inf, behind every other
+    return rows.taken(jnp.argsort(-rows.logs, stable=True)[:m])
+
+
+def graded_exponential(columns: jax.Array, rows: jax.Array) -> jax.Array:
+    """Upper triangle of e^(columns_j - rows_i), 0 below and where either log is -inf.
 
     Below the diagonal the exponential may overflow, and the difference of two logs that are -inf
     is NaN; neither is ever wanted.
     """
     present = jnp.triu(~(jnp.isneginf(rows)[:, None] | jnp.isneginf(columns)[None, :]))
-    difference = (columns[None, :] - rows[:, None]) + jnp.broadcast_to(shift, present.shape)
+    difference = columns[None, :] - rows[:, None]
     return jnp.where(present, jnp.exp(jnp.where(present, difference, 0)), 0)
 
 
@@ -118,85 +168,68 @@ def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Arr
     return jnp.sum(jnp.where(known, size * jnp.exp(jnp.where(known, gap, 0)), 0), axis=1)
 
 
-def _sweep_until_orthogonal(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Sweeps of rotations until every pair of rows is orthogonal.
-
-    Convergence is quadratic: a sweep that starts with max |v_i . v_j| = sqrt(eps) ends at eps. One
-    product of matrices sees earlier whether nothing is left, without a sweep that changes nothing.
-    """
-    n = logs.size
-    if n == 1:
-        return logs, rows
-    padding = n % 2  # an odd count gets a zero row of log norm -inf, which no rotation touches
-    logs = jnp.pad(logs, (0, padding), constant_values=-jnp.inf)
-    rows = jnp.pad(rows, ((0, padding), (0, 0)))
-    half = logs.size // 2
-    tolerance = 0.1 * jnp.sqrt(jnp.finfo(rows.dtype).eps)
-
-    def sweep(carry: tuple) -> tuple:
-        count, _, tops, bottoms = carry
-        start = (jnp.zeros((), rows.dtype), tops, bottoms)
-        worst, tops, bottoms = jax.lax.fori_loop(0, 2 * half - 1, _round, start)
-        return count + 1, (worst > tolerance) & left_over(tops, bottoms), tops, bottoms
-
-    def left_over(tops: tuple, bottoms: tuple) -> jax.Array:
-        overlap = jnp.max(_overlaps(jnp.concatenate([tops[1], bottoms[1]])))
-        return ~(overlap <= ORTHOGONAL * jnp.finfo(rows.dtype).eps)  # or NaN
-
-    def unfinished(carry: tuple) -> jax.Array:
-        count, more, _, _ = carry
-        return more & (count < MAX_SWEEPS)
-
-    tops, bottoms = (logs[:half], rows[:half]), (logs[half:], rows[half:])
-    start = (0, left_over(tops, bottoms), tops, bottoms)
-    _, _, (top_logs, tops), (bottom_logs, bottoms) = jax.lax.while_loop(unfinished, sweep, start)
-    logs, rows = jnp.concatenate([top_logs, bottom_logs]), jnp.concatenate([tops, bottoms])
-    if padding:
-        keep = jnp.argsort(-logs)[:n]  # the padding row has stayed at -inf, behind every other
-        logs, rows = logs[keep], rows[keep]
-    return logs, rows
-
-
 def _round(_: int, carry: tuple) -> tuple:
-    """Rotate n/2 disjoint pairs, then move on to the next pairs of the round-robin."""
-    worst, (top_logs, tops), (bottom_logs, bottoms) = carry
-    cosine, into_top, into_bottom, overlap = _rotation(top_logs, bottom_logs, tops, bottoms)
-    top_logs, new_tops = normalise_rows(top_logs, cosine * tops + into_top * bottoms)
-    bottom_logs, new_bottoms = normalise_rows(bottom_logs, cosine * bottoms + into_bottom * tops)
-    top_logs, bottom_logs = _next_pairs(top_logs, bottom_logs)
-    tops, bottoms = _next_pairs(new_tops, new_bottoms)
+    """Rotate pairs of rows that share none, then move on to the next pairs of the round-robin."""
+    worst, tops, bottoms = carry
+    turn, overlap = _rotation(tops, bottoms)
+    tops, bottoms = _rotated(turn, tops, bottoms)
     worst = jnp.maximum(worst, jnp.max(jnp.abs(overlap)))
-    return worst, (top_logs, tops), (bottom_logs, bottoms)
+    return worst, *_next_pairs(tops, bottoms)
 
 
-def _rotation(top_logs, bottom_logs, tops, bottoms):
-    """Rotation that makes each pair orthogonal, in terms of the unit vectors.
+class _Turn(NamedTuple):
+    """Rotations of pairs: the cosine, the tangent, and by what units change in the units' terms."""
+
+    cosine: jax.Array
+    tangent: jax.Array
+    into_top: jax.Array
+    into_bottom: jax.Array
+
+
+def _rotation(tops: Rows, bottoms: Rows) -> tuple[_Turn, jax.Array]:
+    """Rotation that makes each pair orthogonal, and how far they were from it.
 
     For the longer row v_i and the shorter v_j, with r = e^(l_j - l_i) <= 1 and g = v_i . v_j,
     t = tan(theta) = tau r with tau = 2 g / (1 - r^2 + sqrt((1 - r^2)^2 + 4 r^2 g^2)), so that
     v_i <- c (v_i + t r v_j) and v_j <- c (v_j - tau v_i), in which nothing over- or underflows.
     """
-    overlap = jnp.sum(tops * bottoms, axis=1)
-    lost = jnp.isneginf(top_logs) | jnp.isneginf(bottom_logs)
-    gap = jnp.where(lost, -jnp.inf, -jnp.abs(jnp.where(lost, 0, top_logs - bottom_logs)))
+    overlap = jnp.sum(tops.units * bottoms.units, axis=1)
+    lost = jnp.isneginf(tops.logs) | jnp.isneginf(bottoms.logs)
+    gap = jnp.where(lost, -jnp.inf, -jnp.abs(jnp.where(lost, 0, tops.logs - bottoms.logs)))
     ratio, spread = jnp.exp(gap), -jnp.expm1(2 * gap)
     root = spread + jnp.sqrt(spread * spread + 4 * ratio * ratio * overlap * overlap)
     tau = jnp.where(root == 0, 0, 2 * overlap / jnp.where(root == 0, 1, root))
     tangent = tau * ratio
     cosine = jax.lax.rsqrt(1 + tangent * tangent)
     into_longer, into_shorter = tangent * ratio * cosine, -tau * cosine
-    top_longer = top_logs >= bottom_logs
+    top_longer = tops.logs >= bottoms.logs
     into_top = jnp.where(top_longer, into_longer, into_shorter)
     into_bottom = jnp.where(top_longer, into_shorter, into_longer)
-    return cosine[:, None], into_top[:, None], into_bottom[:, None], overlap
+    tangent = jnp.where(top_longer, tangent, -tangent)
+    turn = _Turn(*(x[:, None] for x in (cosine, tangent, into_top, into_bottom)))
+    return turn, overlap
 
 
-def _next_pairs(tops: jax.Array, bottoms: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _rotated(turn: _Turn, tops: Rows, bottoms: Rows) -> tuple[Rows, Rows]:
+    """Both rows of each pair after its rotation."""
+    top, bottom = tops.units, bottoms.units
+    new_top = normalise_rows(tops.logs, turn.cosine * top + turn.into_top * bottom)
+    new_bottom = normalise_rows(bottoms.logs, turn.cosine * bottom + turn.into_bottom * top)
+    a, b = tops.turned, bottoms.turned
+    turned_top = turn.cosine * (a + turn.tangent * b)
+    turned_bottom = turn.cosine * (b - turn.tangent * a)
+    return Rows(*new_top, turned_top), Rows(*new_bottom, turned_bottom)
+
+
+def _next_pairs(tops: Rows, bottoms: Rows) -> tuple[Rows, Rows]:
     """Circle method: the first place stays, all others move on by one."""
-    if tops.shape[0] == 1:
+    if tops.logs.size == 1:
         return tops, bottoms
-    next_tops = jnp.concatenate([tops[:1], bottoms[:1], tops[1:-1]])
-    return next_tops, jnp.concatenate([bottoms[1:], tops[-1:]])
+    moved = [
+        (jnp.concatenate([t[:1], b[:1], t[1:-1]]), jnp.concatenate([b[1:], t[-1:]]))
+        for t, b in zip(tops, bottoms, strict=True)
+    ]
+    return Rows(*(t for t, _ in moved)), Rows(*(b for _, b in moved))
 
 
 def _residual(logs: jax.Array, rows: jax.Array) -> jax.Array:

@@ -1,196 +1,118 @@
-"""First-order estimate of the rounding error in the logs of a graded product.
+"""First-order estimate of the rounding error in the scales of a running product.
 
-A step computes Y = J L with |dY| <= eps |J| |L| and factors it as L' R. In graded coordinates that
-error, and the tilt F of L that earlier steps left behind, act as P -> L' (I + X) diag(e^d') U' with
-X = L'^-1 dY R^-1 + R F R^-1. The diagonal of X moves d'. What stands right of it is damped by
-e^(d_j - d_i) on its way into U'. What stands left of it tilts the columns of L' and is harmless,
-until a later step makes a direction that was small outgrow one that was large; so it is carried
-along. dY is modelled by random signs and sizes. The other errors are those of rounding U and its
-spectrum.
+A step computes Y = J L with an error dY of the size of each row of Y, and factors it as L' R. That
+error, and the tilt F of L that earlier steps left behind (L (I + F) is what L should be), act as
+
+    P -> L' (I + X) R P,      X = R F R^-1 + N,      N = L'^-1 dY R^-1.
+
+The diagonal of X is the relative error of each scale. What stands right of it is damped on its way
+into V, and is left out: its effects on V are undone in part by those on L, and an estimate without
+it is closer to the truth. What stands left of it tilts L'. It does no harm until a later step makes
+a direction that was small outgrow a large one, or mixes them; so it is carried along.
+
+Several steps go together. Their R multiply to one C, and R F R^-1 becomes C F C^-1: the diagonals
+of single steps mostly cancel from one step to the next, since L' is not orthogonal. dY is modelled
+by `TERMS` random terms of rank one, new ones for each block, so that two triangular solves with as
+many right-hand sides give N.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.lax.linalg import triangular_solve
 
-from rnnjac.linalg.graded import Elimination, GradedProduct, back_in_order
+from rnnjac.linalg.running import Elimination, Rebalancing
+from rnnjac.linalg.signs import signs
 
-# The true error lies within this factor of the first-order estimate (tests/test_truth.py).
-SAFETY = 4.0
-TILT_LIMIT = 1e30
+# The true error lies within this factor of the estimate in 99 of 100 cases (tests/test_truth.py).
+SAFETY = 1.65
+# Rank-one terms of dY. The diagonal of N is a mean over them; with one, every tenth is a tenth of
+# it.
+TERMS = 3
+# Nothing is followed beyond this size: in units of eps it is no information at all in any
+# precision.
+LIMIT = 1e30
+# Pivots further apart than 2^100 count as 2^100 apart, so that their ratios stay in range.
+FAR = 50.0
 
 
 class Rounding(NamedTuple):
-    """What rounding has done to a graded product so far, in units of eps.
+    """What rounding has done to a running product so far, in units of eps.
 
-    ``variance`` is the sum over steps of the squared errors of each d_i (inf once rounding may have
-    made a zero pivot, or a zero one nonzero), ``drift`` the signed sum of those that the tilt
-    caused (they add up coherently), ``tilt`` the matrix F, strictly lower, transposed as all that
-    an `Elimination` holds.
+    ``variance`` is the sum of the squared relative errors of each scale, inf once rounding may have
+    made a pivot zero or a zero one nonzero. ``tilt`` is F, strictly lower, transposed; float32.
     """
 
     variance: jax.Array
-    drift: jax.Array
     tilt: jax.Array
 
 
 def exact(n: int, dtype) -> Rounding:
     """No rounding yet."""
-    return Rounding(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.zeros((n, n), jnp.float32))
+    return Rounding(jnp.zeros(n, dtype), jnp.zeros((n, n), jnp.float32))
 
 
-class Noise(NamedTuple):
-    """The rounding X of ``several`` steps whose R were multiplied to one image C; transposed.
+class Steps(NamedTuple):
+    """What some steps together did: J_m ... J_1 L = L' diag(2^e) C, and the last of them alone.
 
-    ``log_size`` is the log of its size, in units of eps, and ``exact`` says where there is none.
+    ``triangle`` is C^T, ``exponent`` e, ``last`` the elimination of the last step, ``sizes`` those
+    of the rows of its image over their pivots, ``noise`` the sum of their squares over all steps,
+    and ``count`` their number.
     """
 
-    several: jax.Array
-    log_size: jax.Array
-    exact: jax.Array
+    triangle: jax.Array
+    exponent: jax.Array
+    last: Elimination
+    sizes: jax.Array
+    noise: jax.Array
+    count: jax.Array
 
 
-def after_step(
-    before: Rounding,
-    step: Elimination,
-    image: jax.Array,
-    shorter: GradedProduct,
-    longer: GradedProduct,
-    noise: Noise | None = None,
-) -> Rounding:
-    """Rounding after the elimination of an image that made the product longer by a factor.
+def after_steps(before: Rounding, steps: Steps, lost: jax.Array, time: jax.Array) -> Rounding:
+    """Rounding after a few steps that end at a time. ``lost`` directions have no error.
 
-    dY is random, of the size of each row of Y: rows shrunk by saturated units have errors as small,
-    and L has entries up to 1, so that a row of |J| |L| is as large as the largest entry of that row
-    of Y. Zeros that elimination does not fill in carry no rounding. An image C = R_m ... R_1 of
-    several steps is rounded where its elimination changes it, besides the noise that they brought.
+    The noise of the last one stands for all, in proportion to the sizes of their rows over their
+    pivots.
     """
-    columns, pivots = image.T[step.order], _pivots(step)
-    unit, logs, size = _unit(step, pivots), jnp.log(pivots), _size(step, longer)
-    never = image.T == 0 if noise is None else noise.exact
-    exact = never[step.order][:, step.rows] & (step.packed == 0)
-    rounded = jnp.max(jnp.abs(columns), axis=0)[step.rows] / pivots
-    changed = _random(rounded, exact, unit.dtype) + _tilted(step, unit, before.tilt)
-    moved = _limited(_solved(unit, changed) * _damping(logs, size))
-    if noise is not None:
-        moved = jax.lax.cond(
-            noise.several, lambda: moved + _brought(noise, step, unit, size, exact), lambda: moved
-        )
-    return _added(before, step, moved, shorter, columns)
+    last = steps.last
+    rows, columns = _noise(steps, lost, time)
+    others = jnp.maximum(steps.noise - steps.sizes**2, 0).astype(jnp.float32)
+    fresh = (jnp.mean(rows**2, axis=0) + others) * jnp.mean(columns**2, axis=0)
+    pivots = _pivots(steps.triangle, lost)
+    unit = steps.triangle / pivots[None, :] + jnp.diag(lost.astype(pivots.dtype))
+    turned = _conjugated(_limited(unit).astype(jnp.float32), before.tilt)
+    added = jnp.where(lost, 0, fresh + jnp.diagonal(turned) ** 2)
+    grown = _centred(jnp.log2(pivots) + steps.exponent.astype(pivots.dtype), lost)
+    ratio = _centred(jnp.log2(_pivots(last.packed, lost)), lost)
+    share = jnp.sqrt(steps.count.astype(jnp.float32) / TERMS)
+    noise = share * ((columns / ratio[None, :]).T @ (rows * ratio[None, :]))
+    # an entry of L' that is zero was never there to be eliminated
+    noise = jnp.where(last.packed == 0, 0, noise)
+    tilt = turned * (grown[None, :] * (1 / grown)[:, None]) + noise
+    return _added(before, added, tilt, lost)
 
 
-def _brought(
-    noise: Noise, step: Elimination, unit: jax.Array, size: jax.Array, exact: jax.Array
-) -> jax.Array:
-    """What the rounding of the steps in an image comes to behind its elimination."""
-    draw = _random(jnp.ones_like(size), exact, unit.dtype)
-    log_size = noise.log_size[step.rows][:, step.rows] + _into_right(size)
-    return _limited(_solved(unit, draw) * _limited_exp(log_size))
+def after_rebalancing(before: Rounding, change: Rebalancing, lost: jax.Array) -> Rounding:
+    """Rounding after a rebalancing, L[:, order] = L' B: it tilts L' by B F B^-1.
 
-
-def _pivots(step: Elimination) -> jax.Array:
-    """|r_ii|, 1 in place of 0."""
-    pivots = jnp.abs(jnp.diagonal(step.packed))
-    return jnp.where(pivots == 0, 1, pivots)
-
-
-def _size(step: Elimination, longer: GradedProduct) -> jax.Array:
-    """Log of the size that each direction has in the product."""
-    lost = jnp.isneginf(step.log_scale)
-    weight = jnp.max(jnp.abs(longer.right), axis=1)
-    return jnp.where(lost, 0, step.log_scale + jnp.log(weight))
-
-
-def _unit(step: Elimination, pivots: jax.Array) -> jax.Array:
-    """Transpose of R_1 in R = D R_1, with |R_1_ii| = 1.
-
-    In the coordinates D^-1 X D = (D^-1 L'^-1 dY + R_1 F) R_1^-1 all entries are of moderate size,
-    so that single precision is enough, and twice as fast. L' is well-conditioned.
+    QR rounds each row of U, and each column of L, by n^(1/2) eps of its size. What a direction has
+    for itself is smaller by its `spread`.
     """
-    lost = jnp.diag(jnp.diagonal(step.packed) == 0)
-    unit = jnp.tril(jnp.where(lost, 1, step.packed / pivots[None, :]))
-    return _limited(unit).astype(jnp.float32)
+    n = lost.size
+    tilt = reordered(before, change.order).tilt
+    base = change.change.astype(jnp.float32)
+    turned = _limited(jnp.linalg.solve(base.T, tilt @ base.T))
+    own = n**0.5 * jnp.clip(change.spread, 0, LIMIT).astype(jnp.float32)
+    added = jnp.where(lost, 0, jnp.diagonal(turned) ** 2 + own**2)
+    first, second = signs(2, n)
+    noise = (own * first)[:, None] * second[None, :]
+    return _added(reordered(before, change.order), added, turned + noise, lost)
 
 
-def _random(size: jax.Array, exact: jax.Array, dtype) -> jax.Array:
-    """D^-1 L'^-1 dY with rows of the given size."""
-    draw = jnp.asarray(np.random.default_rng(0).normal(size=exact.shape).T, dtype)
-    return jnp.where(exact, 0, draw * jnp.clip(size, 0, TILT_LIMIT).astype(dtype)[None, :])
-
-
-def _tilted(step: Elimination, unit: jax.Array, tilt: jax.Array) -> jax.Array:
-    """R_1 F."""
-    return tilt[step.order] @ back_in_order(unit, step.order)
-
-
-def _solved(unit: jax.Array, changed: jax.Array) -> jax.Array:
-    """The change times R_1^-1."""
-    moved = triangular_solve(unit.T, changed.T, left_side=False, lower=False).T
-    return _limited(jnp.where(jnp.isnan(moved), TILT_LIMIT, moved))
-
-
-def _limited(moved: jax.Array) -> jax.Array:
-    return jnp.clip(moved, -TILT_LIMIT, TILT_LIMIT)
-
-
-def _added(
-    before: Rounding,
-    step: Elimination,
-    moved: jax.Array,
-    shorter: GradedProduct,
-    columns: jax.Array,
-) -> Rounding:
-    """What was known before and what a step has ``moved``; ``columns`` are those of its image."""
-    dtype = before.variance.dtype
-    lost = jnp.isneginf(step.log_scale)
-    moved = jnp.where(lost[:, None] | lost[None, :], 0, moved)
-    upper = jnp.max(jnp.square(jnp.tril(moved)), axis=0).astype(dtype)
-    was_alive = ~jnp.isneginf(shorter.log_scale[step.order])
-    added = jax.lax.cond(
-        jnp.any(lost), lambda: _of_lost(lost, was_alive, step, columns, upper), lambda: upper
-    )
-    # A pivot that may be all rounding could as well be zero: no finite error covers that.
-    certain = SAFETY * jnp.finfo(dtype).eps * jnp.sqrt(added) < 1
-    variance = before.variance[step.order] + jnp.where(certain, added, jnp.inf)
-    drift = jnp.where(lost, 0, before.drift[step.order] + jnp.diagonal(moved).astype(dtype))
-    return Rounding(variance, drift, _limited(jnp.triu(moved, 1)))
-
-
-def _damping(log_pivots: jax.Array, size: jax.Array) -> jax.Array:
-    """From D^-1 X D to X, its upper part times e^(d_j - d_i) on the way into U'; transposed."""
-    return _limited_exp(log_pivots[None, :] - log_pivots[:, None] + _into_right(size))
-
-
-def _into_right(size: jax.Array) -> jax.Array:
-    """d_j - d_i above the diagonal, transposed."""
-    return jnp.tril(jnp.minimum(0, size[:, None] - size[None, :]))
-
-
-def _limited_exp(logs: jax.Array) -> jax.Array:
-    return jnp.exp(jnp.minimum(logs, float(np.log(TILT_LIMIT))).astype(jnp.float32))
-
-
-def _of_lost(
-    lost: jax.Array, was_alive: jax.Array, step: Elimination, columns: jax.Array, added: jax.Array
-) -> jax.Array:
-    """A pivot that came out as zero is certain only if nothing was rounded in its row.
-
-    That is an entry from the pivot on, or one before it whose elimination changed such an entry.
-    """
-    present = columns[:, step.rows] != 0
-    before = jnp.triu(present | (step.packed != 0), 1).astype(jnp.float32)
-    changed = jnp.tril(step.packed != 0).astype(jnp.float32) @ before > 0
-    rounded = jnp.tril(present | changed) & was_alive[:, None]
-    return jnp.where(lost, jnp.where(was_alive & jnp.any(rounded, axis=0), jnp.inf, 0), added)
-
-
-def total(rounding: Rounding) -> jax.Array:
-    """Square of the error of each d_i, in units of eps: of all steps, and of the tilt left now."""
-    tilted = jnp.max(rounding.tilt * rounding.tilt, axis=1).astype(rounding.variance.dtype)
-    return rounding.variance + rounding.drift**2 + tilted
+def reordered(before: Rounding, order: jax.Array) -> Rounding:
+    """Rounding of the same product with its directions in another order."""
+    return Rounding(before.variance[order], before.tilt[order][:, order])
 
 
 def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
@@ -210,6 +132,58 @@ def error_of_logs(values: jax.Array, relative: jax.Array) -> jax.Array:
     above = _descending(values + error) - values
     error = jnp.maximum(error, jnp.maximum(below, above))
     return jnp.where(lost, jnp.where(unsure, jnp.inf, 0), error)
+
+
+def _noise(steps: Steps, lost: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(TERMS, n) vectors u, v with N_ij = sum_t u_ti v_tj r_i / r_j / TERMS^(1/2).
+
+    With dY = sum_t (size * a_t) b_t^T: u_t is L'^-1 (size * a_t) over the pivots, v_t R^-T b_t
+    times them.
+    """
+    n, packed = lost.size, steps.last.packed
+    dtype = packed.dtype
+    packed = packed + jnp.diag((jnp.diagonal(packed) == 0).astype(dtype))
+    pivots = _pivots(packed, lost)
+    a, b = signs(TERMS, n, time), signs(TERMS, n, 7 * time + 1)
+    weighted = a.astype(dtype).T * (steps.sizes * pivots)[:, None]
+    # of the transpose, which is as LAPACK left it
+    below = triangular_solve(packed.T, weighted, left_side=True, lower=True, unit_diagonal=True)
+    right = triangular_solve(
+        packed.T, b.astype(dtype).T, left_side=True, lower=False, transpose_a=True
+    )
+    both = jnp.stack([below / pivots[:, None], right * pivots[:, None]])
+    both = jnp.where(lost[:, None], 0, both)
+    return tuple(_limited(both).astype(jnp.float32).swapaxes(1, 2))
+
+
+def _conjugated(unit: jax.Array, tilt: jax.Array) -> jax.Array:
+    """C_1 F C_1^-1, where ``unit`` is C_1^T and ``tilt`` F^T; transposed."""
+    moved = triangular_solve(unit.T, (tilt @ unit).T, left_side=False, lower=False).T
+    return _limited(moved)
+
+
+def _pivots(triangle: jax.Array, lost: jax.Array) -> jax.Array:
+    pivots = jnp.abs(jnp.diagonal(triangle))
+    return jnp.where(lost | (pivots == 0), 1, pivots)
+
+
+def _centred(logs: jax.Array, lost: jax.Array) -> jax.Array:
+    """2^logs over their geometric mean, float32 and no further than 2^FAR from 1."""
+    logs = jnp.where(lost, logs[0], logs)  # lost directions stand last
+    return jnp.exp2(jnp.clip(logs - jnp.mean(logs), -FAR, FAR).astype(jnp.float32))
+
+
+def _added(before: Rounding, added: jax.Array, tilt: jax.Array, lost: jax.Array) -> Rounding:
+    """More variance, and another tilt. A pivot that may be all rounding could as well be zero."""
+    dtype = before.variance.dtype
+    certain = SAFETY * float(jnp.finfo(dtype).eps) * jnp.sqrt(added) < 1
+    variance = before.variance + jnp.where(certain, added, jnp.inf).astype(dtype)
+    strict = jnp.triu(~(lost[:, None] | lost[None, :]), 1)
+    return Rounding(variance, jnp.where(strict, _limited(tilt), 0))
+
+
+def _limited(x: jax.Array) -> jax.Array:
+    return jnp.clip(jnp.where(jnp.isnan(x), LIMIT, x), -LIMIT, LIMIT)
 
 
 def _descending(x: jax.Array) -> jax.Array:

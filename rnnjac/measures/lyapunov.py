@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.undefined import undefined
 from rnnjac.linalg import lu
 from rnnjac.system.dynamics import Step, System, bind
 from rnnjac.system.interval import Factorisation, as_needed, every_step
@@ -29,7 +30,6 @@ class LyapunovExponents(NamedTuple):
     history: jax.Array
 
 
-@compiled("step", "length", "top", "warmup")
 def lyapunov_exponents(
     step: Step,
     params: Any,
@@ -89,6 +89,15 @@ def lyapunov_exponents(
     >>> bool(abs(found.values[0] - jnp.log(2.0)) < 4 * found.stderr[0] + 1e-3)
     True
     """
+    found, known = _lyapunov_exponents(step, params, state, inputs, length, top, warmup)
+    return found._replace(stderr=undefined(~known, found.stderr))
+
+
+@compiled("step", "length", "top", "warmup")
+def _lyapunov_exponents(
+    step, params, state, inputs, length, top, warmup
+) -> tuple[LyapunovExponents, jax.Array]:
+    """The exponents, and whether the standard error of each is known; it is 0 where not."""
     system = bind(step, params, state, inputs, length)
     n, dtype = system.start.size, system.start.dtype
     k = n if top is None else checks.integer("top", top, 1, n)
@@ -156,22 +165,25 @@ _ELIMINATION = Factorisation(
 )
 
 
-def _summary(totals: jax.Array, uneven: jax.Array, odd: int, size: int) -> LyapunovExponents:
+def _summary(
+    totals: jax.Array, uneven: jax.Array, odd: int, size: int
+) -> tuple[LyapunovExponents, jax.Array]:
     """Means and block errors from the summed logs at the end of each block."""
     blocks, k = totals.shape
     if blocks == 0:
         zero = jnp.zeros(k, totals.dtype)
-        return LyapunovExponents(zero, jnp.full_like(zero, jnp.nan), totals)
+        return LyapunovExponents(zero, zero, totals), jnp.zeros(k, bool)
     ends = jnp.arange(1, blocks + 1, dtype=totals.dtype) * size + odd
     history = totals / ends[:, None]
     # A direction once lost stays lost: its blocks are -inf, and so no spread is defined.
     alive = ~jnp.isneginf(totals[-1])
     clean = jnp.where(alive[None], totals, 0)
     gained = jnp.diff(clean, axis=0, prepend=jnp.where(alive, uneven, 0)[None]) / size
-    few = blocks < 2
-    spread = jnp.full(k, jnp.nan, totals.dtype) if few else _standard_error(gained)
+    spread = _standard_error(gained) if blocks > 1 else jnp.zeros(k, totals.dtype)
+    known = alive & (blocks > 1)
     order = jnp.argsort(-history[-1])
-    return LyapunovExponents(history[-1][order], jnp.where(alive, spread, jnp.nan)[order], history)
+    spread = jnp.where(known, spread, 0)
+    return LyapunovExponents(history[-1][order], spread[order], history), known[order]
 
 
 def _standard_error(gained: jax.Array) -> jax.Array:

@@ -11,13 +11,17 @@ import jax
 import jax.numpy as jnp
 
 from rnnjac._support import checks
+from rnnjac._support.batching import in_turns
 from rnnjac._support.compiled import compiled
-from rnnjac.linalg import graded, jacobi
-from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
+from rnnjac._support.undefined import undefined
+from rnnjac.linalg import jacobi, running
+from rnnjac.linalg.lengthen import lengthen
+from rnnjac.linalg.powers import LOST, is_lost, log_of, power_of_two
+from rnnjac.linalg.running import Running
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory, undifferentiated
 from rnnjac.system.jacobians import push_forward
 
 
-@compiled("step", "length", "top", "chunk")
 def reach(
     step: Step,
     params: Any,
@@ -66,7 +70,15 @@ def reach(
     >>> reach(lambda p, s, x: 0.5 * s, None, jnp.zeros(1), length=1)[1, 0] / jnp.log(2.0)
     Array([-1.], dtype=float32)
     """
-    system = bind(step, params, state, inputs, length)
+    logs = _reach(step, params, state, inputs, length, top, chunk)
+    ends = jnp.arange(logs.shape[0])
+    return undefined((ends[:, None] < ends[None, :])[:, :, None], logs)
+
+
+@compiled("step", "length", "top", "chunk")
+def _reach(step, params, state, inputs, length, top, chunk) -> jax.Array:
+    """The logs, with 0 for what ends before it starts."""
+    system = undifferentiated(bind(step, params, state, inputs, length), "reach")
     n, dtype = system.start.size, system.start.dtype
     top = checks.integer("top", top, 1, n)
     chunk = min(checks.integer("chunk", chunk, 1), system.length + 1)
@@ -74,7 +86,7 @@ def reach(
     ends = jnp.arange(system.length + 1)
     chunks = -(-ends.size // chunk)
     empty = jax.tree.map(
-        lambda a: jnp.broadcast_to(a, (chunk, *a.shape)), graded.identity(n, dtype)
+        lambda a: jnp.broadcast_to(a, (chunk, *a.shape)), running.identity(n, dtype)
     )
 
     def one_chunk(first: jax.Array) -> jax.Array:
@@ -88,8 +100,7 @@ def reach(
             row = jnp.where(begun[:, None], found, logs[t + 1])
             return products, logs.at[t + 1].set(row)
 
-        here = jnp.where(ends[:, None] == starts[None, :], jnp.zeros((), dtype), jnp.nan)
-        logs = jnp.broadcast_to(here[:, :, None], (*here.shape, top))
+        logs = jnp.zeros((ends.size, chunk, top), dtype)
         # no product of these starts ends before the first of them
         if system.length == 0:  # there is no row of inputs to trace
             return logs
@@ -105,25 +116,19 @@ def _jacobian(system: System, states: jax.Array, t: jax.Array) -> jax.Array:
     return push_forward(system, states[t], x, eye)[1].T
 
 
-def _extend(
-    products: graded.GradedProduct, jacobian: jax.Array, begun: jax.Array
-) -> graded.GradedProduct:
+def _extend(products: Running, jacobian: jax.Array, begun: jax.Array) -> Running:
     """The products of a chunk with one more factor, those that have begun."""
-    count, n, _ = products.left.shape
+    count, n, _ = products.vectors.shape
     # one product of n by chunk * n instead of many small ones
-    images = (products.left.swapaxes(1, 2).reshape(count * n, n) @ jacobian.T).reshape(count, n, n)
-
-    def one(product, image, begun):
-        longer = graded.extend(product, image.T)[0]
-        return jax.tree.map(lambda a, b: jnp.where(begun, a, b), longer, product)
-
-    return jax.vmap(one)(products, images, begun)
+    images = (products.vectors.reshape(count * n, n) @ jacobian.T).reshape(count, n, n)
+    longer = jax.vmap(in_turns(lengthen, n))(products, images)
+    return jax.tree.map(lambda a, b: jax.vmap(jnp.where)(begun, a, b), longer, products)
 
 
-def _leading(products: graded.GradedProduct, wanted: jax.Array, top: int) -> jax.Array:
+def _leading(products: Running, wanted: jax.Array, top: int) -> jax.Array:
     """The ``top`` largest log singular values of each of the products that are wanted."""
     values, certain = jax.vmap(lambda p: _by_dense_svd(p, top))(products)
-    n = products.log_scale.shape[-1]
+    n = products.exponent.shape[-1]
     rows = min(n, 2 * top + 16)
 
     def refine(rows: int, otherwise):
@@ -142,17 +147,17 @@ def _leading(products: graded.GradedProduct, wanted: jax.Array, top: int) -> jax
     return (everything if rows == n else refine(rows, everything))(values, certain)
 
 
-def _by_dense_svd(product: graded.GradedProduct, top: int) -> tuple[jax.Array, jax.Array]:
+def _by_dense_svd(product: Running, top: int) -> tuple[jax.Array, jax.Array]:
     """Leading values of the product multiplied out, and whether they are accurate.
 
     With the largest scale taken out nothing overflows, and what underflows is far below the values
     trusted: rounding moves each by eps sigma_1, which is allowed to be eps^(2/3) of the last.
     """
-    left, scale, right = product
-    alive = ~jnp.isneginf(scale)
-    shift = jnp.max(jnp.where(alive, scale, -jnp.inf), initial=-jnp.inf)
-    shift = jnp.where(jnp.isneginf(shift), 0, shift)
-    dense = (left * jnp.exp(scale - shift)[None, :]) @ right
+    alive = ~is_lost(product.exponent)
+    largest = jnp.max(jnp.where(alive, product.exponent, LOST))
+    largest = jnp.where(is_lost(largest), 0, largest)
+    scale = power_of_two(product.exponent - largest, product.lower.dtype)
+    dense = product.lower @ (scale[:, None] * product.vectors)
     sigma = jnp.linalg.svd(dense, compute_uv=False)
     # a rank that is exactly known to be smaller needs no digits beyond it
     rank = jnp.sum(alive)
@@ -161,15 +166,15 @@ def _by_dense_svd(product: graded.GradedProduct, top: int) -> tuple[jax.Array, j
     limit = jnp.log(jnp.finfo(sigma.dtype).eps) / 3
     # NaN is beyond help
     certain = (rank == 0) | jnp.isnan(last) | (last - jnp.maximum(values[0], 0) > limit)
-    return values + shift, certain
+    return values + log_of(largest, values.dtype), certain
 
 
-def _by_jacobi(product: graded.GradedProduct, rows: int, top: int) -> tuple[jax.Array, jax.Array]:
+def _by_jacobi(product: Running, rows: int, top: int) -> tuple[jax.Array, jax.Array]:
     """Leading values of the ``rows`` largest directions, and whether the rest is negligible."""
-    factor = graded.orthogonal_left(graded.by_scale(product)[0])
-    values = jacobi.log_singular_values(factor.log_scale[:rows], factor.right[:rows]).values[:top]
-    rest, _ = jacobi.normalise_rows(factor.log_scale[rows:], factor.right[rows:])
+    balanced, _ = running.rebalance(product)
+    logs, factor = log_of(balanced.exponent, balanced.lower.dtype), balanced.lower.T
+    values = jacobi.log_singular_values(logs[:rows], factor[:rows]).values[:top]
+    rest, _ = jacobi.normalise_rows(logs[rows:], factor[rows:])
     # n rows below eps sigma / n move no value by more than eps (Weyl)
-    n = factor.log_scale.size
-    limit = jnp.log(jnp.finfo(values.dtype).eps / n)
+    limit = jnp.log(jnp.finfo(values.dtype).eps / logs.size)
     return values, jnp.max(rest, initial=-jnp.inf) <= values[-1] + limit

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
-from rnnjac.linalg import graded
+from rnnjac.linalg import running
 from rnnjac.linalg.graded_svd import graded_svd
-from rnnjac.linalg.lu import lu
-from rnnjac.system.dynamics import Step, System, bind, flat_trajectory
+from rnnjac.linalg.lengthen import lengthen
+from rnnjac.linalg.running import Running
+from rnnjac.system.dynamics import Step, System, bind, flat_trajectory, undifferentiated
 from rnnjac.system.jacobians import push_forward
 
 # At least so many vectors are carried along beyond those asked for, which converge more slowly; a
@@ -114,6 +115,7 @@ def singular_vectors(
     (Array([1000.], dtype=float32), Array([[0., 1.]], dtype=float32))
     """
     system = bind(step, params, state, inputs, length)
+    system = undifferentiated(system, "singular_vectors")
     n, dtype = system.start.size, system.start.dtype
     top = checks.integer("top", top, 1, n)
     iterations = checks.integer("iterations", iterations, 1)
@@ -152,43 +154,24 @@ def singular_vectors(
 def _forward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
     """P @ frame: the frame is pushed along and kept well-conditioned."""
 
-    def one(carry: tuple, at: tuple) -> tuple[tuple, None]:
-        frame, core = carry
+    def one(product: Running, at: tuple) -> tuple[Running, None]:
         flat, x = at
-        image = push_forward(system, flat, x, frame.T)[1].T
-        return _split(image, core), None
+        return lengthen(product, push_forward(system, flat, x, product.vectors)[1]), None
 
-    start = (frame, graded.identity(frame.shape[1], frame.dtype))
-    return _finish(*jax.lax.scan(one, start, (states, system.inputs))[0])
+    start = running.of_frame(frame.T, turn=True)
+    return _Sweep(*graded_svd(jax.lax.scan(one, start, (states, system.inputs))[0]))
 
 
 def _backward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
     """P^T @ frame: gradients carried back."""
 
-    def one(carry: tuple, at: tuple) -> tuple[tuple, None]:
-        frame, core = carry
+    def one(product: Running, at: tuple) -> tuple[Running, None]:
         flat, x = at
         _, pull_back = jax.vjp(lambda s: system.advance(system.params, s, x), flat)
-        image = jax.vmap(lambda g: pull_back(g)[0], in_axes=1, out_axes=1)(frame)
-        return _split(image, core), None
+        return lengthen(product, jax.vmap(lambda g: pull_back(g)[0])(product.vectors)), None
 
-    start = (frame, graded.identity(frame.shape[1], frame.dtype))
-    return _finish(*jax.lax.scan(one, start, (states, system.inputs), reverse=True)[0])
-
-
-def _split(image: jax.Array, core: graded.GradedProduct) -> tuple:
-    """L' of the image = L' R, and R moved into the core; elimination heeds no row's scale."""
-    n, k = image.shape
-    packed, rows = lu(image)
-    lower = jnp.tril(packed, -1) + jnp.eye(n, k, dtype=image.dtype)
-    lower = jnp.zeros_like(lower).at[rows].set(lower)
-    return lower, graded.extend(core, jnp.triu(packed[:k]) @ core.left)[0]
-
-
-def _finish(frame: jax.Array, core: graded.GradedProduct) -> _Sweep:
-    orthogonal, triangle = jnp.linalg.qr(frame)
-    left, logs, right = graded_svd(core._replace(left=triangle @ core.left))
-    return _Sweep(orthogonal @ left, logs, right)
+    start = running.of_frame(frame.T, turn=True)
+    return _Sweep(*graded_svd(jax.lax.scan(one, start, (states, system.inputs), reverse=True)[0]))
 
 
 def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:

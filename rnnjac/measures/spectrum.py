@@ -1,6 +1,6 @@
 """Every singular value of the Jacobian product over a span, with an error estimate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +10,18 @@ import numpy as np
 from rnnjac._support import checks
 from rnnjac._support.batching import in_turns
 from rnnjac._support.compiled import compiled
-from rnnjac.linalg import graded, jacobi, rounding
-from rnnjac.system import strides
-from rnnjac.system.dynamics import Step, System, bind, number_of_steps
+from rnnjac._support.undifferentiable import undifferentiable
+from rnnjac.linalg import jacobi, rounding, running
+from rnnjac.linalg.powers import is_lost, log_of
+from rnnjac.linalg.rounding import Rounding
+from rnnjac.linalg.running import Running
+from rnnjac.system.dynamics import Step, bind, number_of_steps
+from rnnjac.system.flow import Flow, advance, start
+from rnnjac.system.matrices import apply_factor, checked_factors
+
+# Numbers in one matrix of all products that are held at once, of which each has three: 8 million
+# are 200 MB in double precision.
+HELD = 8_000_000
 
 
 class Spectrum(NamedTuple):
@@ -99,51 +108,112 @@ def spectrum(
     ends, place = np.unique(times, return_inverse=True)
     # where no input has rows, one program does for any number of steps
     rows = None if jax.tree.leaves(inputs) else 1
-    return _spectrum(step, params, state, inputs, rows, times, ends, place.reshape(times.shape))
+    flow, parts = None, []
+    for some in _groups(ends, state):
+        flow, reached = _reached(step, params, state, inputs, rows, flow, some)
+        parts.append(_values(*reached))
+    logs, error = (jnp.concatenate(part) for part in zip(*parts, strict=True))
+    place = place.reshape(times.shape)
+    return Spectrum(logs[place], error[place], jnp.asarray(times))
+
+
+def product_spectrum(factors: jax.Array, *, at: Sequence[int] | None = None) -> Spectrum:
+    """Every singular value of a product of matrices, in logs, with an error estimate.
+
+    ``sigma_i(J_t ... J_1)`` for ``factors = [J_1, ..., J_T]``: what `spectrum` gives for a network,
+    for Jacobians that come from elsewhere (another framework, a file, a simulator).
+
+    Parameters
+    ----------
+    factors : Array, shape (T, n, n)
+        Real floating-point factors in the order of time; float16 is computed in float32.
+    at : sequence of int, optional
+        Record the products of the first t factors for each of these t, 0 to T. By default T alone.
+
+    Returns
+    -------
+    Spectrum
+        ``log_singular_values`` of shape (n,), or (len(at), n); ``error`` alike; ``steps``.
+
+    Raises
+    ------
+    ValueError
+        If there are not three axes, or the factors are not square or empty; or if a time in ``at``
+        is not an integer from 0 to T.
+    TypeError
+        If the entries are not real floating point.
+
+    Notes
+    -----
+    As for `spectrum`. ``error`` takes the factors as exact: what they were rounded to before is not
+    in it. NaN in a factor gives NaN. Not differentiable.
+
+    References
+    ----------
+    Demmel, Gu, Eisenstat, Slapnicar, Veselic & Drmac (1999).
+
+    Examples
+    --------
+    >>> found = product_spectrum(jnp.full((2000, 1, 1), 0.5))
+    >>> jnp.round(found.log_singular_values / jnp.log(2.0)), bool(found.error[0] < 1e-2)
+    (Array([-2000.], dtype=float32), True)
+    """
+    factors = undifferentiable("product_spectrum", checked_factors("factors", factors))
+    start = jnp.zeros(factors.shape[1], factors.dtype)
+    return spectrum(apply_factor, None, start, factors, at=at)
+
+
+def _groups(ends: np.ndarray, state: Any) -> list[np.ndarray]:
+    """Recorded times, in groups whose products are held at once."""
+    n = sum(np.size(leaf) for leaf in jax.tree.leaves(state))
+    each = max(1, HELD // max(1, n * n))
+    return [ends[first : first + each] for first in range(0, len(ends), each)]
 
 
 @compiled("step", "rows")
-def _spectrum(step, params, state, inputs, rows, times, ends, place) -> Spectrum:
-    """Spectra at ``times``, a scalar or (m,), given as places in their sorted, distinct ``ends``.
+def _reached(step, params, state, inputs, rows, flow, ends) -> tuple[Flow, tuple]:
+    """The flow at the last of some sorted, distinct times, and the products at all of them.
 
-    These are arguments and no constants: other times need no other program.
+    The times are arguments and no constants: others need no other program.
     """
     system = bind(step, params, state, inputs, rows)
     values, opened = system.opened()
-    along = in_turns(
-        lambda values, ends: _along(opened(values), ends),
-        system.start.size,
-        batched=lambda values, ends: _along(opened(values), ends, strides.step_by_step),
+
+    def along(values: Any, flow: Flow | None, ends: jax.Array) -> tuple[Flow, tuple]:
+        system = opened(undifferentiable("spectrum", values))
+
+        def span(flow: Flow, end: jax.Array) -> tuple[Flow, tuple]:
+            if system.length:  # without a step there is no row of inputs to trace
+                flow = advance(system, flow, end)
+            return flow, (flow.product, flow.rounding)
+
+        return jax.lax.scan(span, start(system, error=True) if flow is None else flow, ends)
+
+    return in_turns(along, system.start.size)(values, flow, ends)
+
+
+@compiled()
+def _values(product: Running, error: Rounding) -> tuple[jax.Array, jax.Array]:
+    """Log singular values and their errors, (m, n) each, of m products.
+
+    It depends on n and the precision alone, so that all step functions share one program.
+    """
+
+    def one(found: tuple) -> tuple[jax.Array, jax.Array]:
+        product, error = found
+        product, change = running.rebalance(product)
+        error = rounding.after_rebalancing(error, change, is_lost(product.exponent))
+        logs = log_of(product.exponent, product.lower.dtype)
+        found = jacobi.log_singular_values(logs, product.lower.T)
+        n, eps = logs.size, jnp.finfo(logs.dtype).eps
+        relative = jnp.sqrt(error.variance)[found.order] + n**0.5 * found.sensitivity
+        size = jnp.where(jnp.isneginf(found.values), 0, jnp.abs(found.values))
+        relative = rounding.SAFETY * eps * relative + 2 * eps * size + found.residual
+        return found.values, rounding.error_of_logs(found.values, relative)
+
+    return in_turns(lambda *found: jax.lax.map(one, found), product.exponent.shape[-1])(
+        product, error
     )
-    logs, error = along(values, ends)
-    return Spectrum(logs[place], error[place], times)
-
-
-def _along(
-    system: System, times: jax.Array, advance: Callable = strides.in_strides
-) -> tuple[jax.Array, jax.Array]:
-    """Log singular values and their errors, (m, n) each, at m sorted, distinct times."""
-
-    def span(flow: strides.Flow, ends: tuple) -> tuple:
-        if system.length:  # without a step there is no row of inputs to trace
-            flow = advance(system, flow, *ends)
-        return flow, _values(strides.transposed(flow.turned), flow.error)
-
-    before = jnp.concatenate([jnp.zeros_like(times[:1]), times[:-1]])
-    return jax.lax.scan(span, strides.start(system), (before, times))[1]
-
-
-def _values(product: graded.GradedProduct, error: rounding.Rounding) -> tuple[jax.Array, jax.Array]:
-    """Log singular values of a product and their errors."""
-    product, order = graded.by_scale(product)
-    factor = graded.orthogonal_left(product)
-    found = jacobi.log_singular_values(factor.log_scale, factor.right)
-    n, eps = order.size, jnp.finfo(found.values.dtype).eps
-    variance = rounding.total(error)[order][found.order]
-    relative = jnp.sqrt(variance) + n**0.5 * found.sensitivity
-    representation = jnp.where(jnp.isneginf(found.values), 0, jnp.abs(found.values))
-    relative = rounding.SAFETY * eps * relative + 2 * eps * representation + found.residual
-    return found.values, rounding.error_of_logs(found.values, relative)
 
 
 def _times(at: Sequence[int], total: int) -> tuple[int, ...]:

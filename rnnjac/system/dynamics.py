@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
 from rnnjac._support.precision import at_least_float32
+from rnnjac._support.undifferentiable import undifferentiable
 
 Step = Callable[[Any, Any, Any], Any]
 
@@ -49,6 +50,12 @@ class System(NamedTuple):
             return self._replace(advance=advance, params=params, start=start, inputs=inputs)
 
         return (self.params, self.start, self.inputs, traced.consts), system
+
+
+def undifferentiated(system: System, name: str) -> System:
+    """The same system, with an error once anything that it computes with is differentiated."""
+    values, opened = system.opened()
+    return opened(undifferentiable(name, values))
 
 
 def bind(step: Step, params: Any, state: Any, inputs: Any, length: int | None) -> System:
