@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax.lax.linalg import triangular_solve
 
 from rnnjac.linalg.running import Elimination, Rebalancing
-from rnnjac.linalg.signs import signs
+from rnnjac.linalg.signs import normals, signs
 
 # The true error lies within this factor of the estimate in 99 of 100 cases (tests/test_truth.py).
 SAFETY = 1.65
@@ -144,7 +144,7 @@ def _noise(steps: Steps, lost: jax.Array, time: jax.Array) -> tuple[jax.Array, j
     dtype = packed.dtype
     packed = packed + jnp.diag((jnp.diagonal(packed) == 0).astype(dtype))
     pivots = _pivots(packed, lost)
-    a, b = signs(TERMS, n, time), signs(TERMS, n, 7 * time + 1)
+    a, b = normals(TERMS, n, time), normals(TERMS, n, 7 * time + 1)
     weighted = a.astype(dtype).T * (steps.sizes * pivots)[:, None]
     # of the transpose, which is as LAPACK left it
     below = triangular_solve(packed.T, weighted, left_side=True, lower=True, unit_diagonal=True)
