@@ -26,7 +26,7 @@ from rnnjac.linalg.running import Elimination, Rebalancing
 from rnnjac.linalg.signs import normals, signs
 
 # The true error lies within this factor of the estimate in 99 of 100 cases (tests/test_truth.py).
-SAFETY = 1.65
+SAFETY = 1.5
 # Rank-one terms of dY. The diagonal of N is a mean over them; with one, every tenth is a tenth of
 # it.
 TERMS = 3
