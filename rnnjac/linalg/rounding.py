@@ -27,8 +27,7 @@ from rnnjac.linalg.signs import normals, signs
 
 # The true error lies within this factor of the estimate in 99 of 100 cases (tests/test_truth.py).
 SAFETY = 1.5
-# Rank-one terms of dY. The diagonal of N is a mean over them; with one, every tenth is a tenth of
-# it.
+# Rank-one terms of dY; the diagonal of N is a mean over them.
 TERMS = 3
 # Nothing is followed beyond this size: in units of eps it is no information at all in any
 # precision.

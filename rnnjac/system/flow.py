@@ -15,7 +15,7 @@ from rnnjac.system.jacobians import push_forward
 
 # Steps whose R are multiplied before they go into the product: that spares three of four gradings,
 # looks at V and estimates of the rounding. With 8, directions that shrink and grow again within a
-# block were missed by up to 200 times their error; with 1 the estimate is three times too large.
+# block were missed by up to 200 times their error; with 1 the estimate is 1.7 times as large.
 BLOCK = 4
 # A step with a pivot this many times smaller than its row is the last of its block: it is on the
 # last one that the noise of a block is modelled.
