@@ -82,6 +82,9 @@ def after_steps(before: Rounding, steps: Steps, lost: jax.Array, time: jax.Array
     unit = steps.triangle / pivots[None, :] + jnp.diag(lost.astype(pivots.dtype))
     turned = _conjugated(_limited(unit).astype(jnp.float32), before.tilt)
     added = jnp.where(lost, 0, fresh + jnp.diagonal(turned) ** 2)
+    # a pivot that is no more than two units in the last place of its row could as well be zero
+    doubtful = 2 * float(jnp.finfo(pivots.dtype).eps) * steps.sizes >= 1
+    added = jnp.where(doubtful & ~lost, jnp.inf, added)
     grown = _centred(jnp.log2(pivots) + steps.exponent.astype(pivots.dtype), lost)
     ratio = _centred(jnp.log2(_pivots(last.packed, lost)), lost)
     share = jnp.sqrt(steps.count.astype(jnp.float32) / TERMS)
@@ -173,10 +176,8 @@ def _centred(logs: jax.Array, lost: jax.Array) -> jax.Array:
 
 
 def _added(before: Rounding, added: jax.Array, tilt: jax.Array, lost: jax.Array) -> Rounding:
-    """More variance, and another tilt. A pivot that may be all rounding could as well be zero."""
-    dtype = before.variance.dtype
-    certain = SAFETY * float(jnp.finfo(dtype).eps) * jnp.sqrt(added) < 1
-    variance = before.variance + jnp.where(certain, added, jnp.inf).astype(dtype)
+    """More variance, and another tilt."""
+    variance = before.variance + added.astype(before.variance.dtype)
     strict = jnp.triu(~(lost[:, None] | lost[None, :]), 1)
     return Rounding(variance, jnp.where(strict, _limited(tilt), 0))
 

@@ -194,10 +194,18 @@ def rebalance(product: Running) -> tuple[Running, Rebalancing]:
 
 
 def _spread(triangle: jax.Array) -> jax.Array:
-    """The norm of each column of R over its diagonal entry."""
-    kept = jnp.abs(jnp.diagonal(triangle))
-    norms = jnp.sqrt(jnp.sum(jnp.triu(triangle) ** 2, axis=0))
-    return norms / jnp.where(kept == 0, 1, kept)
+    """By how much rounding each column of Q R by eps of its size moves the scale of each direction.
+
+    An error E of R moves the logs of its leading minors by tr(E_j R_j^-1), and the scale of
+    direction j by what that has more than the one before: (E R^-1)_jj, the root of the sum over i
+    of |R_:i|^2 (R^-1)_ij^2 for an E of such columns.
+    """
+    kept = jnp.diagonal(triangle)
+    upper = jnp.triu(triangle) + jnp.diag((kept == 0).astype(triangle.dtype))
+    eye = jnp.eye(kept.size, dtype=triangle.dtype)
+    inverse = triangular_solve(upper, eye, left_side=True, lower=False)
+    sizes = jnp.linalg.norm(upper, axis=0)
+    return jnp.linalg.norm(sizes[:, None] * inverse, axis=0)
 
 
 def lower_product(left: jax.Array, right: jax.Array) -> jax.Array:
