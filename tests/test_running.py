@@ -158,7 +158,7 @@ def test_blocks_of_steps_are_the_steps(dtype):
 
 
 def test_a_zero_row_is_lost_for_certain(dtype):
-    factor = factors_of(1, dtype)[0].at[2].set(0)
+    factor = factors_of(1, dtype, seed=1)[0].at[2].set(0)
     product, sound = extend(running.identity(SIZE, dtype, turn=True), factor.T)
     assert sound
     np.testing.assert_array_equal(is_lost(product.exponent), np.arange(SIZE) == SIZE - 1)

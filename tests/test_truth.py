@@ -17,6 +17,8 @@ from tests.tolerances import (
     INFINITE_SHARE,
     MEDIAN_OVERSTATEMENT,
     PROMISED_CONDITION,
+    ROW_COVERAGE,
+    TAIL,
     promised_log_sigma,
     promised_median,
 )
@@ -32,7 +34,7 @@ GROUPS = {"to 32": (1, 32), "64": (64, 64), "128": (128, 128), "from 256": (256,
 BEYOND = {
     "float64": {
         "triangular-n16-T200": "far from normal: one ulp on its zeros moves log sigma by 1e-5",
-        "triangular-slow-n16-T200": "the same: 1.4e-9 for 1e-9",
+        "triangular-slow-n16-T200": "the same: 2e-9 for 1e-9",
     },
     "float32": {
         "triangular-n16-T200": "far from normal: one ulp on its zeros moves log sigma by 1e-5",
@@ -189,7 +191,7 @@ def test_accuracy_of_a_batch(batched, name, dtype):
     row, chain = batched[name], NAMED[name]
     if promised(chain, dtype):
         check(row, chain, dtype)
-    assert np.mean(row.error <= row.claimed) >= COVERAGE
+    assert np.mean(row.error <= row.claimed) >= ROW_COVERAGE
 
 
 @pytest.mark.parametrize("way", ["found", "graded", "batched"])
@@ -207,14 +209,14 @@ def test_exactly_lost_directions(way, request):
 def test_chains_beyond_the_promise_say_so(found, name, dtype):
     row, chain = found[name], NAMED[name]
     kept = row.error.max() <= promised_log_sigma(dtype, chain.T, chain.n)
-    assert kept or (row.error <= row.claimed).all()
+    assert kept or np.mean(row.error <= row.claimed) >= ROW_COVERAGE
     assert kept or name in BEYOND[str(dtype)]
 
 
 @pytest.mark.parametrize("name", sorted(set().union(*BEYOND_IN_THE_MIDDLE.values())))
 def test_chains_beyond_the_promise_in_the_middle_say_so(found, name):
     row = found[name]
-    assert np.mean(row.error <= row.claimed) >= COVERAGE
+    assert np.mean(row.error <= row.claimed) >= ROW_COVERAGE
     assert np.median(row.error) <= np.median(row.claimed)
 
 
@@ -228,6 +230,7 @@ def of_group(found, group):
 def test_error_covers_the_truth(found, group):
     covered = [row.error <= row.claimed for _, row in of_group(found, group)]
     assert np.mean(np.concatenate(covered)) >= COVERAGE
+    assert all((row.error <= TAIL * row.claimed).all() for _, row in of_group(found, group))
 
 
 @pytest.mark.parametrize("group", GROUPS)
