@@ -121,7 +121,7 @@ def exponents(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dic
                 cell.step, p, cell.initial_state(), xs, warmup=warmup
             )
             logs = leading(cell.step, p, cell.initial_state(), xs)[warmup:]
-            return all_of.values, all_of.stderr[0], logs
+            return all_of.exponents, all_of.stderr[0], logs
 
         count = jax.tree.leaves(params)[0].shape[0] // seeds
         run = jax.jit(lambda ps, xs: jax.lax.map(one, (ps, xs)))

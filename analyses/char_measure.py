@@ -84,7 +84,7 @@ def _lags(cell: cells.Cell, params: Any, row: jax.Array, ahead: Any, size: int) 
         return optax.softmax_cross_entropy_with_integer_labels(logits, wanted)
 
     arriving = jax.grad(final)(last)
-    logs = rnnjac.gradient_norms(cell.step, params["cell"], start, inputs, arriving)
+    logs = rnnjac.gradient_norms(cell.step, params["cell"], start, inputs, cotangent=arriving)
     return logs[::-1]
 
 

@@ -93,7 +93,7 @@ def _scan(settings: Any) -> tuple[dict[str, np.ndarray], dict[str, float]]:
 
     def rate(w, s):
         run = rnnjac.lyapunov_exponents(scalar_step, w, s[None], length=length, warmup=length // 2)
-        return run.values[0]
+        return run.exponents[0]
 
     over_weights = jax.vmap(rate, in_axes=(0, None))
     rates = np.asarray(jax.jit(jax.vmap(over_weights, in_axes=(None, 0)))(weights, starts))

@@ -41,7 +41,7 @@ def measure(settings: Any, key: jax.Array) -> tuple[dict[str, np.ndarray], dict[
     def exponent(gain, W, kind, s, x):
         params = {"W": gain * W, "activation": kind}
         run = rnnjac.lyapunov_exponents(networks.step, params, s, x, top=1, warmup=length // 2)
-        return run.values[0]
+        return run.exponents[0]
 
     over_seeds = jax.vmap(exponent, in_axes=(None, 0, None, 0, 0))
     over_gains = jax.jit(jax.vmap(over_seeds, in_axes=(0, None, None, None, None)))

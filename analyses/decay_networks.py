@@ -128,8 +128,8 @@ def _rates(params: Any, start: jax.Array, inputs: jax.Array, warmup: int) -> tup
     leading = rnnjac.lyapunov_exponents(step, params, start, inputs, top=1, warmup=warmup)
     # a cotangent without symmetry; entry t of the norms belongs to the state at time t
     cotangent = jnp.cos(jnp.arange(1.0, start.size + 1))
-    logs = rnnjac.gradient_norms(step, params, start, inputs, cotangent)[warmup:]
-    return leading.values[0], -slope(logs)
+    logs = rnnjac.gradient_norms(step, params, start, inputs, cotangent=cotangent)[warmup:]
+    return leading.exponents[0], -slope(logs)
 
 
 def slope(logs: jax.Array) -> jax.Array:

@@ -170,7 +170,7 @@ def _watch(cell, final_loss, params, inputs, target) -> dict[str, jax.Array]:
     fields = drive + jnp.concatenate([start[None], states[:-1]]) @ weights["W_s"].T
     slopes = jax.vmap(jax.vmap(jax.grad(rnnjac.activations.tanh)))(fields)
     arriving = jax.grad(final_loss, argnums=1)(params, states[-1], target)
-    logs = rnnjac.gradient_norms(cell.step, weights, start, inputs, arriving)
+    logs = rnnjac.gradient_norms(cell.step, weights, start, inputs, cotangent=arriving)
     counts = jnp.histogram(slopes, bins=BINS, range=(0.0, 1.0))[0]
     return {
         "gradient": -networks.slope(logs),

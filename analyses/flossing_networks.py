@@ -135,7 +135,7 @@ def floss_all(
 def leading(params: Any, effort: Effort) -> np.ndarray:
     """Leading exponents along a fixed sequence that no flossing sees."""
     found = _exponents(params, effort, effort.top)
-    return np.asarray(found.values)
+    return np.asarray(found.exponents)
 
 
 def _exponents(params: Any, effort: Effort, top: int) -> rnnjac.LyapunovExponents:
@@ -156,12 +156,12 @@ def look(params: Any, effort: Effort) -> dict[str, np.ndarray]:
     inputs = bits(jax.random.key(8), effort.gradients, 2 * span)
     run_in, inputs = inputs[:, :span], inputs[:, span:]
     states = _states(effort.units)(params, run_in)
-    exponents = _exponents(params, effort, effort.units)
+    rates = _exponents(params, effort, effort.units)
     exact = rnnjac.spectrum(cell.step, params, states[0], inputs[0])
     norms = _norms(effort.units)(params, states, inputs)
     return {
-        "exponents": np.asarray(exponents.values),
-        "stderr": np.asarray(exponents.stderr),
+        "exponents": np.asarray(rates.exponents),
+        "stderr": np.asarray(rates.stderr),
         "logs": np.asarray(exact.log_singular_values),
         "logs_error": np.asarray(exact.error),
         "norms": np.asarray(norms),
@@ -188,7 +188,7 @@ def _norms(units: int) -> Any:
         gradients = jax.random.normal(jax.random.key(9), states.shape)
 
         def one(state: jax.Array, inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-            logs = rnnjac.gradient_norms(cell.step, params, state, inputs, gradient)
+            logs = rnnjac.gradient_norms(cell.step, params, state, inputs, cotangent=gradient)
             return (logs - logs[-1])[::-1]
 
         return jax.vmap(one)(states, inputs, gradients).mean(0)

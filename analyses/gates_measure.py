@@ -35,7 +35,9 @@ def along(cell: rnnjac.cells.Cell, problem: training.Problem) -> Callable[[Any],
         )
         return {
             "log_f": jax.vmap(lambda s, x: log_gates(params, s, x))(before, inputs),
-            "gradients": rnnjac.gradient_norms(cell.step, params["cell"], start, inputs, arriving),
+            "gradients": rnnjac.gradient_norms(
+                cell.step, params["cell"], start, inputs, cotangent=arriving
+            ),
             "swapped": swap(before),
         }
 

@@ -123,7 +123,9 @@ def gradient(cell: rnnjac.cells.Cell, params: dict[str, Any], example: tasks.Exa
         others = jnp.where(classes == example.target, -jnp.inf, found)
         return found[example.target] - jax.nn.logsumexp(others)
 
-    logs = rnnjac.gradient_norms(cell.step, weights, start, example.inputs, jax.grad(odds)(last))
+    logs = rnnjac.gradient_norms(
+        cell.step, weights, start, example.inputs, cotangent=jax.grad(odds)(last)
+    )
     return logs - logs[-1]
 
 

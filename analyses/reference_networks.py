@@ -28,7 +28,7 @@ def fixed_point(settings, key):
     n, gain, length = 100, 0.9, settings.map_steps // 10
     coupling = gain * gaussian(key, n, n)
     found = rnnjac.lyapunov_exponents(quiet_tanh_map, coupling, jnp.zeros(n), length=length)
-    values = np.asarray(found.values)
+    values = np.asarray(found.exponents)
     eigenvalues, vectors = np.linalg.eig(np.asarray(coupling))
     logs = np.sort(np.log(np.abs(eigenvalues)))[::-1]
     wide = 2 * math.log(np.linalg.cond(vectors)) / length
@@ -71,7 +71,7 @@ def mean_field(settings, key):
         yield (
             f"λ₁, network of n = {n}, g = {gain}, noise {noise:.4g}",
             meanfield.exponent(gain, noise),
-            found.values[0],
+            found.exponents[0],
             15 / n,
             reason,
         )
@@ -132,32 +132,32 @@ def small_maps(settings, key):
         return max(digit, 4 * float(found.stderr[0])), "four standard errors, or the printed digits"
 
     found = run(logistic, 4.0, [0.3])
-    yield "logistic map, r = 4: ln 2", math.log(2), found.values[0], *statistical(found, 1e-3)
+    yield "logistic map, r = 4: ln 2", math.log(2), found.exponents[0], *statistical(found, 1e-3)
     slope = 1.9
     found = run(tent, slope, [0.3])
     wide = length * EPS
-    yield "tent map of slope 1.9", math.log(slope), found.values[0], wide, "T roundings of a sum"
+    yield "tent map of slope 1.9", math.log(slope), found.exponents[0], wide, "T roundings of a sum"
 
     golden = math.log((3 + math.sqrt(5)) / 2)
-    values = run(cat, jnp.array([[2.0, 1.0], [1.0, 1.0]]), [0.3, 0.4], length=1000).values
+    values = run(cat, jnp.array([[2.0, 1.0], [1.0, 1.0]]), [0.3, 0.4], length=1000).exponents
     yield "cat map: λ₁", golden, values[0], 1e-10, "1e-10 per step"
     yield "cat map: sum", 0, values.sum(), 1e-10, "determinant 1; 1e-10 per step"
 
     found = run(henon, (1.4, 0.3), [0.1, 0.1])
-    yield "Hénon map: λ₁", 0.41922, found.values[0], *statistical(found, 1e-3)
-    yield "Hénon map: sum = ln 0.3", math.log(0.3), found.values.sum(), 1e-10, "1e-10 per step"
-    dimension = rnnjac.kaplan_yorke_dimension(found.values)
+    yield "Hénon map: λ₁", 0.41922, found.exponents[0], *statistical(found, 1e-3)
+    yield "Hénon map: sum = ln 0.3", math.log(0.3), found.exponents.sum(), 1e-10, "1e-10 per step"
+    dimension = rnnjac.kaplan_yorke_dimension(found.exponents)
     wide = 1e-3 + 4 * float(found.stderr[0]) / 1.6
     yield "Hénon map: Kaplan–Yorke dimension", 1.258, dimension, wide, "that of λ₁, over |λ₂|"
 
     dt = 0.01
     found = run(lorenz, dt, [1.0, 1.0, 20.0], length=4 * length, warmup=1000)
-    values, stderr = np.asarray(found.values) / dt, np.asarray(found.stderr) / dt
+    values, stderr = np.asarray(found.exponents) / dt, np.asarray(found.stderr) / dt
     reason = "four standard errors, or the printed digits"
     yield "Lorenz: λ₁ per unit time", 0.9056, values[0], max(1e-3, 4 * stderr[0]), reason
     yield "Lorenz: λ₂", 0, values[1], max(1e-3, 4 * stderr[1]), reason
     yield "Lorenz: sum = −41/3", -41 / 3, values.sum(), 1e-3, "Runge–Kutta error, (14 dt)⁵/5!/dt"
-    dimension = rnnjac.kaplan_yorke_dimension(found.values)
+    dimension = rnnjac.kaplan_yorke_dimension(found.exponents)
     wide = 1e-3 + 4 * stderr[0] / 14.5
     yield "Lorenz: Kaplan–Yorke dimension", 2.062, dimension, wide, "that of λ₁, over |λ₃|"
 
@@ -188,7 +188,7 @@ def identities(settings, key):
     total = length * np.linalg.slogdet(np.asarray(params["W_s"]))[1] + slopes
     yield "Σ log σ − T ln|det W| − Σ ln φ′", 0, logs.sum() - total, wide, reason
 
-    rates = rnnjac.lyapunov_exponents(states.step, params, start, inputs[:-1]).values
+    rates = rnnjac.lyapunov_exponents(states.step, params, start, inputs[:-1]).exponents
     yield "sum of exponents − mean log|det J|", 0, rates.sum() - dets.mean(), 1e-10, reason
 
     adjoint = rnnjac.graded_product(jac[::-1].transpose(0, 2, 1)).log_singular_values()

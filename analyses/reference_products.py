@@ -28,7 +28,7 @@ def linear(matrix, state, _):
 
 def exponents(matrices, **options):
     start = jnp.zeros(matrices.shape[-1])
-    return rnnjac.lyapunov_exponents(multiply, None, start, matrices, **options).values
+    return rnnjac.lyapunov_exponents(multiply, None, start, matrices, **options).exponents
 
 
 def log_sigma(matrices, **options):

@@ -120,7 +120,7 @@ def gradient_norms(step: Any, params: Any, image: jax.Array, label: jax.Array) -
     start = jnp.zeros_like(params["cell"]["b"])
     last = digits.last_states(step, params, image[None])[0]
     arriving = jax.grad(digits.loss_of_state, argnums=1)(params, last, label)
-    return rnnjac.gradient_norms(step, params["cell"], start, image, arriving)
+    return rnnjac.gradient_norms(step, params["cell"], start, image, cotangent=arriving)
 
 
 def slopes(step: Any, cell_params: Any, images: jax.Array) -> dict[str, jax.Array]:

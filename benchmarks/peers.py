@@ -32,7 +32,7 @@ def with_rnnjac(problem: Problem) -> Run:
     blocks = problem.length // interval
 
     def exponents(params, start):
-        return rnnjac.lyapunov_exponents(step, params, start, length=blocks).values
+        return rnnjac.lyapunov_exponents(step, params, start, length=blocks).exponents
 
     if problem.networks:
         exponents = jax.jit(jax.vmap(exponents))

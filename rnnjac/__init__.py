@@ -15,8 +15,11 @@ and a direction that is lost exactly is -inf. Every function takes one trajector
 for batches.
 """
 
+import importlib as _importlib
 import sys as _sys
+from typing import Any as _Any
 
+from rnnjac import activations as activations
 from rnnjac import cells as cells
 from rnnjac import initializers as initializers
 from rnnjac import tasks as tasks
@@ -64,3 +67,14 @@ _DEEPER = (
     "training.regularizers.omega",
 )
 _sys.modules.update({f"rnnjac.{n.partition('.')[2]}": _sys.modules[f"rnnjac.{n}"] for n in _DEEPER})
+
+
+def __getattr__(name: str) -> _Any:
+    """`rnnjac.interop` and `rnnjac.plot` (which imports matplotlib), at their first use."""
+    if name in ("interop", "plot"):
+        return _importlib.import_module(f"rnnjac.{name}")
+    raise AttributeError(f"module 'rnnjac' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "interop", "plot"})

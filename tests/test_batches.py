@@ -92,7 +92,7 @@ def test_exponents_of_many_sequences_and_networks(dtype):
     inputs = np.stack(sequences([6, 6, 6]))
 
     def exponents(inputs, params):
-        return rnnjac.lyapunov_exponents(cell.step, params, cell.initial_state(), inputs).values
+        return rnnjac.lyapunov_exponents(cell.step, params, cell.initial_state(), inputs).exponents
 
     over_sequences = rnnjac.in_chunks(exponents, chunk=2, progress=False)(inputs, params)
     over_networks = rnnjac.in_chunks(lambda p, x: exponents(x, p), chunk=2, progress=False)(

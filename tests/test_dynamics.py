@@ -70,9 +70,7 @@ FUNCTIONS = {
     "spectrum": rnnjac.spectrum,
     "lyapunov_exponents": rnnjac.lyapunov_exponents,
     "reach": rnnjac.reach,
-    "gradient_norms": lambda *a, **k: rnnjac.gradient_norms(
-        *a, *([None] * (4 - len(a))), jnp.ones(2), **k
-    ),
+    "gradient_norms": lambda *a, **k: rnnjac.gradient_norms(*a, cotangent=jnp.ones(2), **k),
 }
 BAD = {
     "neither inputs nor length": (

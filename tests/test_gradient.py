@@ -24,7 +24,7 @@ def tolerance(dtype):
 def test_gradient_norms_are_those_of_jax_grad(net, dtype):
     cell, params, start, inputs = net
     cotangent = jnp.arange(1.0, 6)
-    found = rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent)
+    found = rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent=cotangent)
     states = rnnjac.trajectory(cell.step, params, start, inputs)
     for t in range(13):
 
@@ -38,7 +38,7 @@ def test_gradient_norms_are_those_of_jax_grad(net, dtype):
 def test_far_below_the_range_of_floats(dtype):
     steps = 5000
     found = rnnjac.gradient_norms(
-        lambda p, s, x: 0.5 * s, None, jnp.zeros(1), None, jnp.ones(1), length=steps
+        lambda p, s, x: 0.5 * s, None, jnp.zeros(1), cotangent=jnp.ones(1), length=steps
     )
     expected = -np.log(2) * np.arange(steps, -1, -1)
     np.testing.assert_allclose(found, expected, atol=steps * np.log(2) * tolerance(dtype))
@@ -47,7 +47,7 @@ def test_far_below_the_range_of_floats(dtype):
 def test_a_gradient_that_is_exactly_zero(dtype):
     cell = cells.elman(0, 3, "relu")
     params = cell.init(jax.random.key(0)) | {"b": jnp.full(3, -50.0)}
-    found = rnnjac.gradient_norms(cell.step, params, jnp.zeros(3), None, jnp.ones(3), length=2)
+    found = rnnjac.gradient_norms(cell.step, params, jnp.zeros(3), cotangent=jnp.ones(3), length=2)
     assert np.isneginf(found[:2]).all()
     np.testing.assert_allclose(found[2], np.log(3) / 2, rtol=tolerance(dtype))
 
@@ -58,7 +58,7 @@ def test_pytree_cotangent(dtype):
 
     state = {"a": jnp.ones(2), "b": jnp.ones(())}
     cotangent = {"a": jnp.zeros(2), "b": jnp.ones(())}
-    found = rnnjac.gradient_norms(step, None, state, None, cotangent, length=3)
+    found = rnnjac.gradient_norms(step, None, state, cotangent=cotangent, length=3)
     np.testing.assert_allclose(found, np.log(0.5) * np.array([3, 2, 1, 0]), atol=tolerance(dtype))
 
 
@@ -72,4 +72,4 @@ def test_pytree_cotangent(dtype):
 def test_cotangent_must_look_like_the_state(net, cotangent, message):
     cell, params, start, inputs = net
     with pytest.raises(ValueError, match=message):
-        rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent)
+        rnnjac.gradient_norms(cell.step, params, start, inputs, cotangent=cotangent)

@@ -80,7 +80,7 @@ def test_exponents_are_those_of_a_factorisation_at_every_step(dtype):
 
     def exponents(state):
         step = lambda w, s, x: jnp.tanh(w @ s)  # noqa: E731
-        return rnnjac.lyapunov_exponents(step, weights, state, length=300).values
+        return rnnjac.lyapunov_exponents(step, weights, state, length=300).exponents
 
     # beside a derivative every step is factorised
     expected, _ = jax.jvp(exponents, (start,), (jnp.zeros_like(start),))

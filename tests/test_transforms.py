@@ -34,7 +34,7 @@ FUNCTIONS = {
     ),
     "spectrum": (lambda p, s, x: rnnjac.spectrum(step, p, s, x, at=[2, 6]).exponents, False),
     "lyapunov_exponents": (
-        lambda p, s, x: rnnjac.lyapunov_exponents(step, p, s, x).values,
+        lambda p, s, x: rnnjac.lyapunov_exponents(step, p, s, x).exponents,
         True,
     ),
     "top": (
@@ -42,7 +42,7 @@ FUNCTIONS = {
         True,
     ),
     "gradient_norms": (
-        lambda p, s, x: rnnjac.gradient_norms(step, p, s, x, jnp.ones(4)),
+        lambda p, s, x: rnnjac.gradient_norms(step, p, s, x, cotangent=jnp.ones(4)),
         True,
     ),
     "reach": (lambda p, s, x: jnp.nan_to_num(rnnjac.reach(step, p, s, x, top=2)), False),
@@ -190,7 +190,7 @@ def of_larger(function):
 
 
 def values(params, inputs):
-    return of_larger(rnnjac.lyapunov_exponents)(params, inputs).values.sum()
+    return of_larger(rnnjac.lyapunov_exponents)(params, inputs).exponents.sum()
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.summary import counted, shown, summary
 from rnnjac.linalg import jacobi, running
 from rnnjac.linalg.powers import log_of, power_of_two
 from rnnjac.linalg.running import Running
@@ -49,11 +51,26 @@ class GradedProduct(NamedTuple):
         """P.T @ g for ``g`` of shape (n,) or (n, k): a gradient carried back to the start."""
         return _multiply(self.right.T, self.exponent, self.left.T, g)
 
+    def __repr__(self) -> str:
+        """Some lines to read, in place of the arrays."""
+        return shown(self, _lines)
+
 
 def graded(product: Running) -> GradedProduct:
     """A running product that has kept its ``turn``, as a graded one."""
     assert product.turn is not None
     return GradedProduct(product.vectors.T, product.exponent, (product.turn @ product.lower).T)
+
+
+def _lines(product: GradedProduct) -> str:
+    """Its size and range; for singular values it would have to be factored."""
+    scale = np.asarray(product.log_scale, float)
+    kept = scale[np.isfinite(scale)]
+    entries = f"e^{kept.max():.4g} to e^{kept.min():.4g}" if kept.size else "none"
+    return summary(
+        f"GradedProduct: left @ diag(2^exponent) @ right of shape {product.right.shape}",
+        {"scales": entries, "lost": counted(scale.size - kept.size, "direction", "directions")},
+    )
 
 
 @compiled()

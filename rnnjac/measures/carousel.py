@@ -4,10 +4,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac import activations
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.summary import counted, shown, summary
 from rnnjac.cells import LSTMState, lstm
 from rnnjac.cells.gates import lstm_arguments, lstm_paths
 from rnnjac.system.dynamics import bind
@@ -37,6 +39,27 @@ class CarouselProducts(NamedTuple):
     forget_only: ScaledMatrix
     four_term_log_error: jax.Array
     forget_only_log_error: jax.Array
+
+    def __repr__(self) -> str:
+        """Some lines to read, in place of the arrays."""
+        return shown(self, _lines)
+
+
+def _lines(found: CarouselProducts) -> str:
+    """The longest lag of all."""
+    norm, four, forget = (
+        np.asarray(field, float).ravel()[-1]
+        for field in (found.exact.log_norm, found.four_term_log_error, found.forget_only_log_error)
+    )
+    lags = counted(found.exact.log_norm.shape[-1], "lag", "lags")
+    return summary(
+        f"CarouselProducts: {lags}; the last one:",
+        {
+            "exact": f"log norm {norm:.4g}",
+            "four terms": f"relative error e^{four:.4g}",
+            "forget only": f"relative error e^{forget:.4g}",
+        },
+    )
 
 
 @compiled("length")

@@ -17,9 +17,9 @@ def gradient_norms(
     step: Step,
     params: Any,
     state: Any,
-    inputs: Any,
-    cotangent: Any,
+    inputs: Any = None,
     *,
+    cotangent: Any,
     length: int | None = None,
 ) -> jax.Array:
     """Log norms of the gradient of a loss with respect to the state at every time.
@@ -58,7 +58,7 @@ def gradient_norms(
     Examples
     --------
     >>> halve = lambda p, s, x: 0.5 * s
-    >>> gradient_norms(halve, None, jnp.zeros(1), None, jnp.ones(1), length=2) / jnp.log(2.0)
+    >>> gradient_norms(halve, None, jnp.zeros(1), cotangent=jnp.ones(1), length=2) / jnp.log(2.0)
     Array([-2., -1.,  0.], dtype=float32)
     """
     system = bind(step, params, state, inputs, length)

@@ -1,12 +1,15 @@
 """Lyapunov exponents by pushing a tangent frame along, with block standard errors."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.summary import counted, first_median_last, median, shown, summary
 from rnnjac._support.undefined import undefined
 from rnnjac.linalg import lu
 from rnnjac.system.dynamics import Step, System, bind
@@ -21,13 +24,61 @@ LOST = 1e-10
 class LyapunovExponents(NamedTuple):
     """Lyapunov exponents in natural logs per step.
 
-    ``values`` and ``stderr`` have shape (k,); ``history`` of shape (blocks, k) holds the running
-    estimate after each block of steps, its last row equal to ``values`` up to their order.
+    ``exponents`` and ``stderr`` have shape (k,). ``history`` of shape (blocks, k) holds the running
+    estimates up to each of the ``times`` (blocks,), in counted steps; its columns are in the order
+    of ``exponents``, which are its last row.
     """
 
-    values: jax.Array
+    exponents: jax.Array
     stderr: jax.Array
     history: jax.Array
+    times: jax.Array
+
+    @property
+    def values(self) -> jax.Array:
+        """Former name of ``exponents``."""
+        text = "LyapunovExponents.values is now called exponents, as in Spectrum"
+        warnings.warn(text, FutureWarning, stacklevel=2)
+        return self.exponents
+
+    def __repr__(self) -> str:
+        """Some lines to read, in place of the arrays."""
+        return shown(self, _lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers for a log or a table.
+
+        ``size``, ``steps``, ``first``, ``median`` and ``last`` exponent, ``stderr`` of the first,
+        and how many directions are ``lost``. Of one run, not of a batch.
+        """
+        exponents = np.asarray(self.exponents, float)
+        return {
+            "size": exponents.size,
+            "steps": int(np.max(self.times, initial=0)),
+            "first": float(exponents[0]),
+            "median": median(exponents),
+            "last": float(exponents[-1]),
+            "stderr": float(self.stderr[0]),
+            "lost": int(np.isneginf(exponents).sum()),
+        }
+
+
+def _lines(found: LyapunovExponents) -> str:
+    if found.exponents.ndim > 1:
+        several = counted(len(found.exponents), "run", "runs")
+        first = LyapunovExponents(*(field[0] for field in found))
+        return f"{several}; of the first\n{_lines(first)}"
+    numbers = found.to_dict()
+    return summary(
+        f"LyapunovExponents: {counted(numbers['size'], 'exponent', 'exponents')} "
+        f"from {counted(numbers['steps'], 'step', 'steps')}",
+        {
+            "per step": first_median_last(found.exponents),
+            "stderr": f"{numbers['stderr']:.2g} of the first",
+            "history": f"after {counted(len(found.times), 'block', 'blocks')} of steps",
+            "lost": counted(numbers["lost"], "direction", "directions"),
+        },
+    )
 
 
 def lyapunov_exponents(
@@ -58,10 +109,10 @@ def lyapunov_exponents(
     Returns
     -------
     LyapunovExponents
-        ``values`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the
+        ``exponents`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the
         standard error of the mean over 20 equal blocks, NaN with fewer than two; it misses
-        correlations longer than a block. ``history`` (blocks, k). With no step counted the values
-        are 0.
+        correlations longer than a block. ``history`` (blocks, k) and its ``times``. With no step
+        counted the exponents are 0.
 
     Raises
     ------
@@ -75,7 +126,7 @@ def lyapunov_exponents(
     factorisation where that adds no more than about 1e-10 to a log |r_jj|. A direction that is lost
     up to rounding only shows as a rate near log eps. Differentiable in forward and reverse mode
     through every factorisation (reverse mode keeps O(T n k) numbers); a lost direction has
-    derivative 0. When ``values[0] * T`` is large and positive the derivative is finite but
+    derivative 0. When ``exponents[0] * T`` is large and positive the derivative is finite but
     meaningless, as that of any trajectory through chaos.
 
     References
@@ -86,7 +137,7 @@ def lyapunov_exponents(
     --------
     >>> logistic = lambda r, s, x: r * s * (1 - s)
     >>> found = lyapunov_exponents(logistic, 4.0, jnp.full(1, 0.3), length=20000)
-    >>> bool(abs(found.values[0] - jnp.log(2.0)) < 4 * found.stderr[0] + 1e-3)
+    >>> bool(abs(found.exponents[0] - jnp.log(2.0)) < 4 * found.stderr[0] + 1e-3)
     True
     """
     found, known = _lyapunov_exponents(step, params, state, inputs, length, top, warmup)
@@ -172,9 +223,10 @@ def _summary(
     blocks, k = totals.shape
     if blocks == 0:
         zero = jnp.zeros(k, totals.dtype)
-        return LyapunovExponents(zero, zero, totals), jnp.zeros(k, bool)
-    ends = jnp.arange(1, blocks + 1, dtype=totals.dtype) * size + odd
-    history = totals / ends[:, None]
+        none = LyapunovExponents(zero, zero, totals, jnp.zeros(0, jnp.int32))
+        return none, jnp.zeros(k, bool)
+    times = jnp.arange(1, blocks + 1) * size + odd
+    history = totals / times.astype(totals.dtype)[:, None]
     # A direction once lost stays lost: its blocks are -inf, and so no spread is defined.
     alive = ~jnp.isneginf(totals[-1])
     clean = jnp.where(alive[None], totals, 0)
@@ -183,7 +235,9 @@ def _summary(
     known = alive & (blocks > 1)
     order = jnp.argsort(-history[-1])
     spread = jnp.where(known, spread, 0)
-    return LyapunovExponents(history[-1][order], spread[order], history), known[order]
+    history = history[:, order]
+    found = LyapunovExponents(history[-1], spread[order], history, times.astype(jnp.int32))
+    return found, known[order]
 
 
 def _standard_error(gained: jax.Array) -> jax.Array:

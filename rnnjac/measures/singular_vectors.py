@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.summary import counted, first_median_last, shown, summary
 from rnnjac.linalg import running
 from rnnjac.linalg.graded_svd import graded_svd
 from rnnjac.linalg.lengthen import lengthen
@@ -37,6 +38,23 @@ class SingularVectors(NamedTuple):
     right: Any
     residual: jax.Array
     iterations: jax.Array
+
+    def __repr__(self) -> str:
+        """Some lines to read, in place of the arrays."""
+        return shown(self, _lines)
+
+
+def _lines(found: SingularVectors) -> str:
+    logs, shape = found.log_singular_values, jax.tree.map(jnp.shape, found.left)
+    return summary(
+        f"SingularVectors: {counted(logs.shape[-1], 'triplet', 'triplets')}",
+        {
+            "log sigma": first_median_last(logs) if logs.ndim == 1 else f"shape {logs.shape}",
+            "vectors": f"left and right of shape {shape}",
+            "residual": f"{float(jnp.max(found.residual)):.2g} at most",
+            "iterations": f"{int(jnp.max(found.iterations))}",
+        },
+    )
 
 
 class _Sweep(NamedTuple):

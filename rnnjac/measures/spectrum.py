@@ -1,6 +1,6 @@
 """Every singular value of the Jacobian product over a span, with an error estimate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 from rnnjac._support import checks
 from rnnjac._support.batching import in_turns
 from rnnjac._support.compiled import compiled
+from rnnjac._support.summary import counted, first_median_last, median, shown, summary
 from rnnjac._support.undifferentiable import undifferentiable
 from rnnjac.linalg import jacobi, rounding, running
 from rnnjac.linalg.powers import is_lost, log_of
@@ -42,6 +43,21 @@ class Spectrum(NamedTuple):
         """Finite-time Lyapunov exponents ``log_singular_values / steps``, per step; 0 at time 0."""
         steps = jnp.maximum(jnp.asarray(self.steps), 1).astype(self.log_singular_values.dtype)
         return self.log_singular_values / steps[..., None]
+
+    def __repr__(self) -> str:
+        """Some lines to read, in place of the arrays."""
+        return shown(self, _lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers for a log or a table; arrays where there are several times, or a batch.
+
+        ``size``, ``steps``, ``first``, ``median`` and ``last`` log singular value, largest
+        ``error``, and how many directions are ``lost`` (exactly) and ``unsure`` (error inf).
+        """
+        rows = [_numbers(*row) for row in _rows(self)]
+        if self.log_singular_values.ndim == 1:
+            return rows[0]
+        return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
 
 
 def spectrum(
@@ -213,6 +229,47 @@ def _values(product: Running, error: Rounding) -> tuple[jax.Array, jax.Array]:
 
     return in_turns(lambda *found: jax.lax.map(one, found), product.exponent.shape[-1])(
         product, error
+    )
+
+
+def _rows(found: Spectrum) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Values, errors and steps of each recorded time, or of each member of a batch."""
+    logs, error = (np.atleast_2d(np.asarray(a, float)) for a in found[:2])
+    n = logs.shape[-1]
+    steps = np.asarray(found.steps).ravel().tolist()
+    return zip(logs.reshape(-1, n), error.reshape(-1, n), steps, strict=True)
+
+
+def _numbers(logs: np.ndarray, error: np.ndarray, steps: int) -> dict[str, Any]:
+    bounded = error[np.isfinite(error)]
+    return {
+        "size": logs.size,
+        "steps": steps,
+        "first": float(logs[0]),
+        "median": median(logs),
+        "last": float(logs[-1]),
+        "error": float(bounded.max(initial=0)),
+        "lost": int((np.isneginf(logs) & (error == 0)).sum()),
+        "unsure": int((~np.isfinite(error)).sum()),
+    }
+
+
+def _lines(found: Spectrum) -> str:
+    """The last recorded time, in a few lines."""
+    rows = list(_rows(found))
+    logs, error, steps = rows[-1]
+    numbers = _numbers(logs, error, steps)
+    times = "" if len(rows) == 1 else f"; the last of {len(rows)} products"
+    values = counted(logs.size, "singular value", "singular values")
+    unsure = f"; inf for {numbers['unsure']}" if numbers["unsure"] else ""
+    return summary(
+        f"Spectrum: {values} of a product of {counted(steps, 'factor', 'factors')}{times}",
+        {
+            "log sigma": first_median_last(logs),
+            "per step": first_median_last(logs / max(steps, 1)),
+            "error": f"{numbers['error']:.2g} at most{unsure}",
+            "lost": f"{counted(numbers['lost'], 'direction', 'directions')} exactly",
+        },
     )
 
 

@@ -62,7 +62,7 @@ def spectral_metrics(
             step, cell, state, inputs, length=length, top=1, warmup=(rows or 0) // 10
         )
         found = {
-            "lyapunov_exponent": leading.values[0],
+            "lyapunov_exponent": leading.exponents[0],
             "log_singular_values": whole.log_singular_values[:count],
         }
         if isinstance(cell, dict) and "W_s" in cell:

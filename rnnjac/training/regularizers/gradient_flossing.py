@@ -86,7 +86,7 @@ def flossing(
     """
     found = lyapunov_exponents(
         step, params, state, inputs, length=length, top=top, warmup=warmup
-    ).values
+    ).exponents
     lost = jnp.isneginf(found)
     counted = jnp.sum((~lost).astype(found.dtype))
     penalty = jnp.sum(jnp.square(jnp.where(lost, 0, found))) / jnp.maximum(counted, 1)
