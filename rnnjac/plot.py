@@ -1,9 +1,9 @@
 """Pictures of results, with matplotlib.
 
-Each function takes arrays, draws on ``ax`` (if None, a new figure in `style`) and returns the Axes;
-a second call on the same Axes draws over the first, told apart by ``label``. A value of -inf is a
-triangle on the bottom edge and counted in the legend; NaN is left out, and counted too. An array of
-another shape than stated raises ValueError.
+Each function takes a result or arrays, draws on ``ax`` (if None, a new figure in `style`) and
+returns the Axes; a second call on the same Axes draws over the first, told apart by ``label``. A
+value of -inf is a triangle on the bottom edge and counted in the legend; NaN is left out, and
+counted too. An array of another shape than stated raises ValueError.
 """
 
 from collections.abc import Iterator
@@ -77,19 +77,20 @@ def spectrum(
 
     Parameters
     ----------
-    log_singular_values : (n,) array, natural log, descending
+    log_singular_values : Spectrum of one product, or (n,) array, natural log, descending
     error : (n,) array or None
         Drawn as bars; where it is inf or NaN the point is hollow.
     steps : int or None
         Number of factors of the product. If given, everything is divided by it: nat per step.
-    ax : Axes or None
-    label : str or None
+    ax, label : Axes or None, str or None
 
     Examples
     --------
     >>> ax = spectrum([0.0, -3.0, -np.inf], label="product of 10 steps")
     >>> plt.close(ax.figure)
     """
+    if hasattr(log_singular_values, "log_singular_values"):
+        log_singular_values, error, _ = log_singular_values
     logs = _array("log_singular_values", log_singular_values, 1)
     bars = np.zeros_like(logs) if error is None else _array("error", error, 1)
     if bars.shape != logs.shape:
@@ -123,10 +124,10 @@ def exponents(history: Any, times: Any = None, *, ax: Axes | None = None) -> Axe
 
     Parameters
     ----------
-    history : (records, k) array, natural log per step
+    history : LyapunovExponents, or (records, k) array, natural log per step
         Row r holds the k exponents estimated up to the r-th recorded time.
     times : (records,) array or None
-        Recorded times in steps; 1, 2, 3, ... if None.
+        Recorded times in steps; those of the `LyapunovExponents`, or 1, 2, 3, ..., if None.
     ax : Axes or None
 
     Examples
@@ -134,6 +135,8 @@ def exponents(history: Any, times: Any = None, *, ax: Axes | None = None) -> Axe
     >>> ax = exponents([[0.3, -1.0], [0.2, -1.1], [0.25, -1.2]])
     >>> plt.close(ax.figure)
     """
+    if hasattr(history, "history"):
+        history, times = history.history, history.times if times is None else times
     rows = _array("history", history, 2)
     x = np.arange(1.0, len(rows) + 1) if times is None else _array("times", times, 1, empty=True)
     if len(x) != len(rows):
@@ -166,8 +169,7 @@ def gradient_norms(log_norms: Any, *, ax: Axes | None = None, label: str | None 
     log_norms : (T+1,) array, natural log
         Entry t belongs to the state at time t, as `rnnjac.gradient_norms` returns; it is drawn at
         lag T - t.
-    ax : Axes or None
-    label : str or None
+    ax, label : Axes or None, str or None
 
     Examples
     --------
@@ -249,8 +251,7 @@ class _AboveStrip(MaxNLocator):
 def _array(name: str, value: Any, axes: int, *, empty: bool = False) -> np.ndarray:
     array = np.asarray(value, np.float64)
     if array.ndim != axes or (array.shape[-1] == 0 and not empty):
-        expected = f"{axes} ax{'ie'[axes > 1]}s, not empty"
-        raise checks.error(name, expected, f"shape {array.shape}")
+        raise checks.error(name, f"{axes} ax{'ie'[axes > 1]}s, not empty", f"shape {array.shape}")
     return array
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
+import rnnjac
 from rnnjac import plot
 
 INF, NAN = np.inf, np.nan
@@ -214,3 +215,14 @@ def test_errors_name_the_argument():
         plot.reach(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="index: expected an integer from 0 to 0; got 1"):
         plot.reach(np.zeros((2, 2)), index=1)
+
+
+def test_results_are_drawn_as_they_are():
+    """A Spectrum with its errors; exponents at their true times."""
+    step = lambda params, state, x: jnp.array([2.0, 0.5]) * state  # noqa: E731
+    one = rnnjac.spectrum(step, None, jnp.ones(2), length=6)
+    (line,) = drawn(plot.spectrum(one)).lines[:1]
+    np.testing.assert_allclose(line.get_ydata(), one.log_singular_values)
+    found = rnnjac.lyapunov_exponents(step, None, jnp.ones(2), length=50, warmup=3)
+    (line,) = drawn(plot.exponents(found)).lines[:1]
+    np.testing.assert_array_equal(line.get_xdata(), found.times)
