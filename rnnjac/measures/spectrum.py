@@ -224,8 +224,9 @@ def _values(product: Running, error: Rounding) -> tuple[jax.Array, jax.Array]:
         n, eps = logs.size, jnp.finfo(logs.dtype).eps
         relative = jnp.sqrt(error.variance)[found.order] + n**0.5 * found.sensitivity
         size = jnp.where(jnp.isneginf(found.values), 0, jnp.abs(found.values))
-        relative = rounding.SAFETY * eps * relative + 2 * eps * size + found.residual
-        return found.values, rounding.error_of_logs(found.values, relative)
+        relative = rounding.SAFETY * eps * relative + found.residual
+        # the logs are rounded themselves, which says nothing about the values being zero
+        return found.values, rounding.error_of_logs(found.values, relative) + 2 * eps * size
 
     return in_turns(lambda *found: jax.lax.map(one, found), product.exponent.shape[-1])(
         product, error
