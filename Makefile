@@ -10,7 +10,7 @@ PAGE := build/report/index.html
 
 # What a number depends on: the library less its drawing and its adapters, and how data are stored.
 LIBRARY := $(filter-out rnnjac/plot.py rnnjac/interop/%,$(shell find rnnjac -name '*.py'))
-STORAGE := analyses/cli.py analyses/record.py
+STORAGE := analyses/cli.py analyses/record.py analyses/progress.py
 
 DATA := $(ANALYSES:%=build/$(PRESET)/%.npz)
 DRAWN := $(ANALYSES:%=build/figures/$(PRESET)/.%.drawn)

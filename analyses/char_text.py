@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from analyses import char_data, char_figures, char_measure, char_training, cli, record
 from analyses.char_training import AHEAD, METHODS, Recipe
+from analyses.progress import progress_bar
 
 SEED = 0
 
@@ -69,7 +69,7 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     text = char_data.load()
     size = len(text.alphabet) + 1
     every, found = runs(settings.recipe), []
-    bar = tqdm(every, unit="run")
+    bar = progress_bar(every, unit="run")
     for run in bar:
         bar.set_postfix_str(f"{METHODS[run.method].name}, {run.ahead} ahead, step {run.rate:g}")
         found.append(_train(run, settings, text.train, size))
@@ -145,7 +145,7 @@ def _measure(
     kinds = {m.kind: char_measure.tools(m.kind, size, recipe.hidden) for m in METHODS}
     shorter = text.train[:, : text.held_out.shape[1]]
     bits = np.zeros((2, len(every), recipe.seeds))
-    for i, run in enumerate(tqdm(every, unit="run", desc="bits")):
+    for i, run in enumerate(progress_bar(every, unit="run", desc="bits")):
         use = kinds[METHODS[run.method].kind]
         for seed in range(recipe.seeds):
             params = char_training.weights(found[i], seed, -1)
@@ -172,7 +172,7 @@ def _flows(
     lags = np.zeros((*shape, settings.lags + 1))
     radius = np.full(shape, np.nan)
     spectra: dict[str, dict] = {kind: {} for kind in kinds}
-    for at in tqdm(list(np.ndindex(*shape)), unit="network", desc="gradients"):
+    for at in progress_bar(list(np.ndindex(*shape)), unit="network", desc="gradients"):
         m, a, look, seed = at
         method = METHODS[m]
         use, run = kinds[method.kind], found[best[m, AHEAD[a]]]

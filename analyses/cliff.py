@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from analyses import cli, cliff_figures, cliff_folds, cliff_surface, reference_checks
+from analyses.progress import progress_bar
 
 
 class Settings(NamedTuple):
@@ -55,7 +55,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
         "descent": lambda: cliff_surface.succeed(settings.side, settings.updates, settings.rates),
         "fixed points": _fixed_points,
     }
-    progress = tqdm(parts.items(), unit="part")
+    progress = progress_bar(parts.items(), unit="part")
     for name, part in progress:
         progress.set_postfix_str(name)
         arrays |= part()

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from analyses import (
     cli,
@@ -22,6 +21,7 @@ from analyses import (
     decay_training,
     decay_verdicts,
 )
+from analyses.progress import progress_bar
 
 SEED = 0
 
@@ -97,7 +97,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in the default precision."""
     kind = jnp.zeros(()).dtype
     arrays, facts = {}, {"size": settings.size, "counted": settings.steps - settings.warmup}
-    progress = tqdm(PARTS.items(), unit="part")
+    progress = progress_bar(PARTS.items(), unit="part")
     for number, (name, part) in enumerate(progress):
         progress.set_postfix_str(name)
         found = part(settings, jax.random.fold_in(jax.random.key(SEED), number))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from analyses import cli, flossing_figures, flossing_verdict, record, resume
 from analyses import flossing_networks as networks
 from analyses import flossing_training as training
+from analyses.progress import progress_bar
 
 SEED = 0
 FOLDER = record.ROOT / "build"
@@ -90,7 +91,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     total = tasks * settings.recipe.updates + settings.seeds * sum(
         stage.updates for _, stages in settings.starts for stage in stages
     )
-    with tqdm(total=total, unit="update") as bar:
+    with progress_bar(total=total, unit="update") as bar:
         arrays, before, after = _flossed(settings, key_start, bar)
         # condition is the axis after the start
         kinds = (before, after, after)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from analyses import cli, gates_figures, gates_summary, gates_verdict, record
 from analyses import gates_training as training
+from analyses.progress import progress_bar
 
 SEED = 0
 
@@ -52,7 +53,7 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     order = training.temporal_order(settings.length, settings.tested, keys[0])
     watch = gates_summary.markers(settings.length, settings.sequences)
     total = settings.order.updates + settings.digits.updates + 2 * 4 * settings.seeds
-    with tqdm(total=total, unit="update") as bar:
+    with progress_bar(total=total, unit="update") as bar:
         one = _task(order, settings.order, settings.seeds, keys[1], watch, bar)
         reader = training.digit_reader(SEED)
         two = _task(reader, settings.digits, settings.seeds, keys[2], gates_summary.ink, bar)

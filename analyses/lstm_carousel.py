@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from analyses import (
     carousel_ablation,
@@ -22,6 +21,7 @@ from analyses import (
     carousel_verdicts,
     cli,
 )
+from analyses.progress import progress_bar
 
 SEED = 0
 
@@ -96,7 +96,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in the default precision."""
     kind = jnp.zeros(()).dtype
     arrays, facts = {}, {}
-    for number, part in enumerate(tqdm(PARTS.values(), unit="part")):
+    for number, part in enumerate(progress_bar(PARTS.values(), unit="part")):
         key = jax.random.fold_in(jax.random.key(SEED), number)
         curves, numbers = part(settings, key)
         arrays |= curves

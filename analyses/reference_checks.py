@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from analyses import cli
 from analyses import reference_networks as networks
 from analyses import reference_products as products
+from analyses.progress import progress_bar
 
 SEED = 0
 
@@ -49,7 +49,7 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every row of every check, in float64."""
     jax.config.update("jax_enable_x64", True)
     rows = []
-    progress = tqdm(CHECKS.items(), unit="check")
+    progress = progress_bar(CHECKS.items(), unit="check")
     for number, (section, check) in enumerate(progress):
         progress.set_postfix_str(section)
         key = jax.random.fold_in(jax.random.key(SEED), number)

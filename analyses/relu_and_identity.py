@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from analyses import cli, relu_figures, relu_networks
+from analyses.progress import progress_bar
 
 SEED = 0
 HOLDS, CONDITION, REFUTED = "holds", "holds with a condition", "refuted"
@@ -60,7 +60,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in the default precision."""
     kind = jnp.zeros(()).dtype
     arrays, facts = {}, {}
-    progress = tqdm(PARTS.items(), unit="part")
+    progress = progress_bar(PARTS.items(), unit="part")
     for number, (name, part) in enumerate(progress):
         progress.set_postfix_str(name)
         curves, numbers = part(settings, jax.random.fold_in(jax.random.key(SEED), number))

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 import rnnjac
 from analyses import cli, digits, digits_figures, record
+from analyses.progress import progress_bar
 from rnnjac import initializers
 
 SEED = 0
@@ -54,7 +54,7 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     reach_map = _reach_map(cell.step, test.images[0], settings.stride)
     runs, ends = [], []
     total = len(GAINS) * (settings.seeds * len(stops) + 2)
-    with tqdm(total=total, unit="stop") as bar:
+    with progress_bar(total=total, unit="stop") as bar:
         for gain in GAINS:
             for seed in range(settings.seeds):
                 bar.set_postfix_str(f"gain {gain}, seed {seed}")
