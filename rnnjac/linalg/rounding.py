@@ -105,7 +105,7 @@ def after_rebalancing(before: Rounding, change: Rebalancing, lost: jax.Array) ->
     tilt = reordered(before, change.order).tilt
     base = change.change.astype(jnp.float32)
     turned = _limited(jnp.linalg.solve(base.T, tilt @ base.T))
-    own = jnp.clip(change.spread, 0, LIMIT).astype(jnp.float32)
+    own = _limited(change.spread).astype(jnp.float32)
     added = jnp.where(lost, 0, jnp.diagonal(turned) ** 2 + own**2)
     first, second = signs(2, n)
     noise = (own * first)[:, None] * second[None, :]
