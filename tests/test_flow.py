@@ -12,7 +12,7 @@ from rnnjac.system import flow
 from rnnjac.system.dynamics import bind
 from rnnjac.system.matrices import apply_factor
 from tests import oracles
-from tests.tolerances import ROW_COVERAGE, TAIL, promised_log_sigma
+from tests.tolerances import FEW_STEPS, ROW_COVERAGE, TAIL, promised_log_sigma
 
 # one shape for most of the tests: what is compiled for one serves the others
 SIZE, STEPS = 6, 120
@@ -131,6 +131,13 @@ def test_values_and_errors_against_many_digits(name, in_blocks, dtype):
     wanted = exact_log_sigma(factors)
     values, claimed = in_blocks[name]
     assert (oracles.log_sigma_error(values, wanted) <= TAIL * claimed).all()
+
+
+def test_directions_that_outgrow_others_lose_few_digits(in_blocks, dtype):
+    """A block that leaves its rows too steep would lose a hundred times as much."""
+    factors = np.asarray(jnp.asarray(CHAINS["ascending"], dtype), float)
+    error = oracles.log_sigma_error(in_blocks["ascending"][0], exact_log_sigma(factors))
+    assert error.max() <= FEW_STEPS * SIZE * jnp.finfo(dtype).eps
 
 
 def system_of(factors):

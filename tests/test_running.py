@@ -165,6 +165,13 @@ def test_a_zero_row_is_lost_for_certain(dtype):
     close(dense(product), np.asarray(factor, float), dtype)
 
 
+@pytest.mark.parametrize("bits", [running.STEEP, running.STEEP + 1])
+def test_how_steep_a_row_may_be(bits, dtype):
+    factor = jnp.eye(SIZE, dtype=dtype).at[0, 0].set(2.0**-bits).at[0, 1].set(1)
+    _, sound = extend(running.identity(SIZE, dtype, turn=True), factor.T)
+    assert sound == (bits <= running.STEEP)
+
+
 @pytest.mark.parametrize("kind", ["a zero column", "equal columns", "a steep pivot"])
 def test_what_needs_another_order_says_so(kind, dtype):
     factor = factors_of(1, dtype)[0]
