@@ -129,3 +129,16 @@ def test_everything_is_reached_from_the_package():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def test_short_runs_are_sorted_too(dtype):
+    """After two steps the frame has not yet found its order; history and exponents keep one."""
+
+    def run(weights):
+        multiply = lambda weights, state, x: weights @ state  # noqa: E731
+        return rnnjac.lyapunov_exponents(multiply, weights, jnp.ones(6, dtype), length=2)
+
+    found = jax.vmap(run)(jax.random.normal(jax.random.key(0), (20, 6, 6), dtype))
+    assert (jnp.diff(found.exponents, axis=1) <= 0).all()
+    np.testing.assert_array_equal(found.history[:, -1], found.exponents)
+    assert (jnp.diff(found.history[:, 0], axis=1) > 0).any()  # the order is that of the end
