@@ -1,19 +1,16 @@
 # Needs python3 (>= 3.11) and make; everything else is installed into .venv by the first target that needs it.
 
 PRESET ?= quick
-ANALYSES ?= reference_checks eigenvalue_decay lstm_carousel relu_and_identity trained_digits gates_learn cliff temporal_order char_text flossing_effect
+# every folder of analyses/ that holds code, less what they share
+ANALYSES ?= $(filter-out common report,$(sort $(patsubst analyses/%/,%,$(dir $(wildcard analyses/*/*.py)))))
 
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PAGE := build/report/index.html
 
-# What a number depends on: the library less its drawing and its adapters, and how data are stored.
-LIBRARY := $(filter-out rnnjac/plot.py rnnjac/interop/%,$(shell find rnnjac -name '*.py'))
-STORAGE := analyses/cli.py analyses/record.py analyses/progress.py
-
 DATA := $(ANALYSES:%=build/$(PRESET)/%.npz)
-DRAWN := $(ANALYSES:%=build/figures/$(PRESET)/.%.drawn)
+DRAWN := $(ANALYSES:%=build/figures/$(PRESET)/%.made)
 PRESET_PAGE := build/$(PRESET)/report.html
 
 # LAPACK calls here are small and many: threads of its own only get in each other's way.
@@ -22,13 +19,13 @@ export OPENBLAS_NUM_THREADS ?= 1
 # The suite runs once per precision, side by side; spare cores become xdist workers of each run.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS := $(shell echo $$(( $(CORES) / 2 > 1 ? $(CORES) / 2 : 0 )))
-PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m "not data" $(TESTS)
 GROUPED := $(if $(filter output-sync,$(.FEATURES)),-Otarget)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help report figures test test-float32 test-float64 bench lint clean
+.PHONY: help report figures check test test-float32 test-float64 bench lint clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=quick|standard|paper]"
@@ -52,6 +49,11 @@ test-float32: $(VENV)/.test
 test-float64: $(VENV)/.test
 	@JAX_ENABLE_X64=1 $(PYTEST) -o cache_dir=build/pytest/float64
 
+check: report $(VENV)/.test  ## look at the numbers and figures of the quick report
+	@echo "check     the data of the report"
+	@JAX_ENABLE_X64=0 $(PY) -m pytest -q -m data -o cache_dir=build/pytest/check tests/analyses
+	@JAX_ENABLE_X64=1 $(PY) -m pytest -q -m data -o cache_dir=build/pytest/check tests/analyses
+
 bench: $(VENV)/.bench  ## time rnnjac beside other packages (QUICK=1: some 2 minutes)
 	@echo "bench     $(if $(QUICK),quick,full)"
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
@@ -66,53 +68,34 @@ clean:  ## remove everything built, the environment too
 	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis
 	find rnnjac analyses benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Data, figures, page. Each step runs only when something it reads has changed.
+# Data, figures, page. Each step writes down beside its result which files of the project it used
+# (analyses/common/made_from.py) and runs again when one of them has changed.
 
-build/$(PRESET)/%.npz: analyses/%.py $(LIBRARY) $(STORAGE) | $(VENV)/.report
+# The files of such a list; FORCE, which is always new, if the list is missing, cut short or damaged,
+# or if one of its files is gone.
+define made_from
+$(shell awk '/^# whole [0-9]+$$/ {if ($$3 == n) whole = 1; next} \
+  whole || !/^(rnnjac|analyses)\/[a-z0-9_\/.]+$$/ || (getline line < $$0) < 0 {bad = 1; exit} \
+  {close($$0); n++; files = files " " $$0} \
+  END {print whole && !bad ? files : "FORCE"}' $(1) 2>/dev/null || echo FORCE)
+endef
+
+.PHONY: FORCE
+FORCE:
+
+.SECONDEXPANSION:
+
+build/$(PRESET)/%.npz: $$(call made_from,build/$(PRESET)/$$*.made) | $(VENV)/.report
 	@echo "compute   $* ($(PRESET))"
-	@$(PY) -m analyses.$* compute --preset $(PRESET) --out $@
+	@$(PY) -m analyses compute $* --preset $(PRESET)
 
-# modules that one analysis alone imports
-build/$(PRESET)/reference_checks.npz: analyses/meanfield.py \
-  analyses/reference_products.py analyses/reference_networks.py
-build/$(PRESET)/eigenvalue_decay.npz: analyses/meanfield.py \
-  $(addprefix analyses/decay_,identities.py examples.py networks.py gain.py training.py verdicts.py)
-build/figures/$(PRESET)/.eigenvalue_decay.drawn: analyses/decay_figures.py analyses/decay_panels.py
-build/$(PRESET)/lstm_carousel.npz: \
-  $(addprefix analyses/carousel_,flow.py terms.py rates.py ablation.py verdicts.py)
-build/figures/$(PRESET)/.lstm_carousel.drawn: \
-  analyses/carousel_figures.py analyses/carousel_panels.py
-build/$(PRESET)/relu_and_identity.npz: analyses/relu_networks.py
-build/figures/$(PRESET)/.relu_and_identity.drawn: analyses/relu_figures.py
-build/$(PRESET)/trained_digits.npz: analyses/digits.py analyses/digits_figures.py
-build/figures/$(PRESET)/.trained_digits.drawn: analyses/digits_figures.py
-build/$(PRESET)/gates_learn.npz: analyses/digits.py \
-  $(addprefix analyses/gates_,training.py measure.py summary.py verdict.py figures.py)
-build/figures/$(PRESET)/.gates_learn.drawn: analyses/gates_figures.py analyses/gates_verdict.py
-build/$(PRESET)/cliff.npz: $(addprefix analyses/cliff_,surface.py folds.py figures.py) \
-  analyses/reference_checks.py
-build/figures/$(PRESET)/.cliff.drawn: analyses/cliff_figures.py
-build/$(PRESET)/temporal_order.npz: \
-  $(addprefix analyses/order_,networks.py training.py measure.py verdicts.py captions.py) \
-  analyses/resume.py
-build/figures/$(PRESET)/.temporal_order.drawn: \
-  $(addprefix analyses/order_,figures.py panels.py captions.py)
-build/$(PRESET)/char_text.npz: analyses/resume.py \
-  $(addprefix analyses/char_,data.py training.py measure.py figures.py)
-build/figures/$(PRESET)/.char_text.drawn: analyses/char_figures.py
-build/$(PRESET)/flossing_effect.npz: analyses/reference_checks.py analyses/resume.py \
-  $(addprefix analyses/flossing_,networks.py training.py verdict.py figures.py)
-build/figures/$(PRESET)/.flossing_effect.drawn: \
-  analyses/flossing_figures.py analyses/flossing_verdict.py
-
-build/figures/$(PRESET)/.%.drawn: build/$(PRESET)/%.npz $(wildcard rnnjac/plot.py) | $(VENV)/.report
+build/figures/$(PRESET)/%.made: build/$(PRESET)/%.npz $$(call made_from,build/figures/$(PRESET)/$$*.made) | $(VENV)/.report
 	@echo "draw      $*"
-	@$(PY) -m analyses.$* draw --data $< --out $(@D)
-	@touch $@
+	@$(PY) -m analyses draw $* --preset $(PRESET)
 
-$(PRESET_PAGE): $(DATA) $(DRAWN) analyses/report.py analyses/report.html.j2 analyses/claims.py
+$(PRESET_PAGE): $(DATA) $(DRAWN) analyses $$(call made_from,$(PRESET_PAGE:.html=.made))
 	@echo "page      $@"
-	@$(PY) -m analyses.report --data build/$(PRESET) --figures build/figures/$(PRESET) --out $@ $(ANALYSES)
+	@$(PY) -m analyses page $(ANALYSES) --preset $(PRESET) --out $@
 
 # The environment, one stamp for each set of extras; pyproject.toml renews them all.
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from analyses import record
+from analyses.common import record
 from benchmarks import figure, measure, memory, table
 
 FOLDER = record.ROOT / "build" / "bench"

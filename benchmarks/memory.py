@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import rnnjac
-from analyses import record
+from analyses.common import record
 from benchmarks.workloads import tanh_net, tanh_step
 
 LONG, SHORT, WIDE, LEADING = 1_000_000, 10_000, 4096, 16

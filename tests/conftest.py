@@ -34,7 +34,7 @@ OF_FLOAT64 = (
 )
 OF_FLOAT32 = ("char_text", "gates_learn", "temporal_order")
 collect_ignore = [
-    f"test_{name}.py" for name in (OF_FLOAT32 if jax.config.jax_enable_x64 else OF_FLOAT64)
+    f"analyses/test_{name}.py" for name in (OF_FLOAT32 if jax.config.jax_enable_x64 else OF_FLOAT64)
 ]
 
 

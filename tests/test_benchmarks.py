@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rnnjac
-from analyses import record
+from analyses.common import record
 from benchmarks import figure, measure, parts, peers, table, timing, workloads
 from benchmarks.__main__ import run, store
 from tests.tolerances import GATED_CONDITION, PEER_EXPONENT

@@ -1,0 +1,205 @@
+"""Figures of the carousel: truncation, drift, growth, the terms of its derivative and the gates."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.lines import Line2D
+
+from analyses.lstm_carousel import flow, panels
+from analyses.lstm_carousel.terms import FORGET_BIASES
+from rnnjac import plot
+
+DASHED = {"color": plot.INK, "ls": "--", "lw": 1.2}
+FLOOR = 1e-17  # drawn in place of an exact zero on a logarithmic axis
+
+
+def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Entry of the report for every figure that `draw` writes."""
+    return [
+        {
+            "file": "lstm_carousel_truncation.svg",
+            "caption": f"The cell of 1997. Left: cosine between what each lag adds to the "
+            f"truncated and to the exact gradient of the weights, {flow.HIDDEN} cells, medians of "
+            f"{f['cut_seeds']} networks. Small recurrent weights, as the paper started with, make "
+            f"the truncation harmless; from gain 1 on long lags are not those of the exact "
+            f"gradient. Middle: ratio of their norms. Right: a single cell under a constant "
+            f"input; its derivative through the sum is exactly 1, but that of its output, "
+            f"o H′(c), falls as the sum drifts. A negative input-gate bias b slows the drift.",
+            "alt": "Left, after a dip at lags 1 and 2 the cosine stays near 1 for gain 0.1, while "
+            "for gains 1 and 2 it falls towards 0 with the lag. Middle, the ratio of norms is near "
+            "1 for gain 0.1 and wanders for larger gains. Right, straight lines falling to −92 at "
+            "bias 0, −22 at bias −2 and hardly at all at bias −6; the noisy line goes up and down.",
+        },
+        {
+            "file": "lstm_carousel_growth.svg",
+            "caption": f"Largest |C_t| among {f['growth_seeds']} networks' units (median), for "
+            "three inputs: noise, a constant, and one that holds input gate and candidate at 1. "
+            "Dashed: the bounds 2t, t and (1 − fᵗ)/(1 − f). Growth without a forget gate is "
+            "linear in time at worst, and the last input reaches every bound.",
+            "alt": "Four log-log plots. In the first two every curve rises like a straight line "
+            "and the highest lies on the dashed bound. In the last two the curves level off, the "
+            "highest on the bound, at 3.7 and 55.6.",
+        },
+        {
+            "file": "lstm_carousel_terms.svg",
+            "caption": f"Relative error of two formulas for dC_t/dC_k against the lag t − k. "
+            f"Left: {f['term_networks']} LSTMs of {f['term_units']} units with N(0, 1) weights, "
+            f"median and 5 to 95% band. The four-term product is exact over one step, and at any "
+            f"lag if the output gate does not see h (U_o = 0, at the level of rounding; triangles "
+            f"on the bottom edge: exactly equal). Right: {f['wide_hidden']} units, as usually "
+            f"started (b_f = 1, b_i = 0) and with slow gates (b_f = −b_i = 5).",
+            "alt": "Left, the four-term error jumps from rounding at lag 1 to some percent "
+            "at lag 2 and rises to about 0.5; that of f alone goes from 0.5 to 1; the curve for "
+            "U_o = 0 stays below 1e-14. Right, with bias 1 the same pattern; with bias 5 the "
+            "four-term error stays below 0.01 and that of f alone below 0.3.",
+        },
+        {
+            "file": "lstm_carousel_gates.svg",
+            "caption": f"Left: size of the paths through the gates beside the forget gate, "
+            f"‖A diag(o tanh′(C))‖ / ‖f‖, {f['path_hidden']} units; they outweigh it above gain "
+            f"{f['path_crossing']:.1f}. Middle: distance of G = dC_t/dC_{{t−1}} from the identity "
+            f"as the forget bias rises, with the input gate left alone and with b_i = −b_f. Right: "
+            f"horizon 1/|λ₁| of the whole LSTM ({f['gain_hidden']} units, filled: it forgets; "
+            f"hollow: λ₁ > 0, it explodes) beside −1/ln σ(b_f).",
+            "alt": "Left, the ratio rises from 0.05 to 4 with the gain, in proportion to it. "
+            "Middle, with the input gate closed the distance falls exponentially; with the input "
+            "gate left alone it levels off. Right, with the input gate closed the horizons "
+            "rise exponentially near the dashed line; alone they stop and the markers turn hollow.",
+        },
+        *panels.captions(f),
+    ]
+
+
+def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
+    """Write every figure whose data are there."""
+    parts = {
+        "lstm_carousel_truncation.svg": _truncation,
+        "lstm_carousel_growth.svg": _growth,
+        "lstm_carousel_terms.svg": _terms,
+        "lstm_carousel_gates.svg": _gates,
+        **panels.FIGURES,
+    }
+    with plot.style(), plt.rc_context({"svg.hashsalt": "rnnjac", "svg.fonttype": "path"}):
+        for name, make in parts.items():
+            figure = make(arrays, facts)
+            figure.savefig(out / name, metadata={"Date": None})
+            plt.close(figure)
+
+
+def _truncation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.6))
+    lag = np.arange(a["cut_cosine"].shape[-1])
+    for i, gain in enumerate(flow.GAINS):
+        style = {"color": plot.COLOURS[i], "lw": 1.3}
+        axes[0].plot(lag, np.median(a["cut_cosine"][i], axis=0), label=f"gain {gain:g}", **style)
+        axes[1].plot(lag, np.median(a["cut_ratio"][i], axis=0), **style)
+    axes[0].axhline(0, color=plot.INK, lw=0.8)
+    axes[1].axhline(1, color=plot.INK, lw=0.8)
+    axes[0].set(xlabel="lag (steps)", ylabel="cosine, truncated and exact")
+    axes[1].set(xlabel="lag (steps)", ylabel="norm, truncated / exact", yscale="log")
+    low, high = axes[1].get_ylim()
+    axes[1].set_ylim(min(low, 0.09), max(high, 11))
+    axes[0].set_ylim(bottom=-0.65)
+    axes[0].legend(loc="lower left", fontsize=9, ncols=2)
+    names = [f"b = {b:g}".replace("-", "−") for b in flow.GATE_BIASES] + ["b = 0, noise"]
+    for i, (name, row) in enumerate(zip(names, a["drift_slopes"], strict=True)):
+        axes[2].plot(np.arange(1, row.size + 1), row, color=plot.COLOURS[i], lw=1.3, label=name)
+    axes[2].axhline(0, ls="--", color=plot.INK, lw=1.2, label="sum, dc/dc")
+    axes[2].set(xlabel="time (steps)", ylabel="ln dh/dc (nat)")
+    axes[2].legend(loc="lower left", fontsize=9, labelspacing=0.3)
+    return figure
+
+
+def _growth(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, axes = plt.subplots(1, 4, figsize=(10.6, 3.3), sharey=True)
+    titles = ("1997: bound 2t", "f = 1: bound t", "f = σ(1)", "f = σ(4)")
+    t = np.arange(1, a["growth_size"].shape[-1] + 1)
+    for ax, title, sizes, bound in zip(
+        axes, titles, a["growth_size"], a["growth_bound"], strict=True
+    ):
+        for row, name, colour in zip(
+            sizes, ("noise", "constant", "held"), plot.COLOURS, strict=False
+        ):
+            ax.loglog(t, row, color=colour, lw=1.4, label=name)
+        ax.loglog(t, bound, label="bound", **DASHED)
+        ax.set_title(title, fontsize=11)
+        ax.set_xlabel("time (steps)")
+    axes[0].set_ylabel("largest |C|")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _terms(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, axes = plt.subplots(1, 2, figsize=(10.0, 4.0), sharey=True)
+    lag = np.arange(1, a["term_four"].shape[-1])
+    for name, label, colour in (
+        ("term_forget", "product of f alone", plot.COLOURS[1]),
+        ("term_four", "product of four-term G", plot.COLOURS[0]),
+        ("term_no_output", "four-term, U_o = 0", plot.COLOURS[2]),
+    ):
+        low, middle, high = np.quantile(a[name][:, 1:], (0.05, 0.5, 0.95), axis=0)
+        zero = middle == 0
+        axes[0].fill_between(
+            lag, np.maximum(low, FLOOR), np.maximum(high, FLOOR), color=colour, alpha=0.2, lw=0
+        )
+        axes[0].plot(
+            lag, np.where(zero, FLOOR, middle), color=colour, marker="o", ms=3, label=label
+        )
+        if zero.any():
+            axes[0].plot(
+                lag[zero],
+                np.full(zero.sum(), FLOOR),
+                ls="",
+                marker="v",
+                mfc="white",
+                ms=7,
+                color=colour,
+                clip_on=False,
+                zorder=4,
+            )
+    lag = np.arange(1, a["wide_four"].shape[-1])
+    for row, (name, style) in enumerate((("b_f = 1", "-"), ("b_f = −b_i = 5", ":"))):
+        for key, label, colour in (
+            ("wide_forget", "f alone", plot.COLOURS[1]),
+            ("wide_four", "four-term", plot.COLOURS[0]),
+        ):
+            y = np.maximum(a[key][row, 1:], FLOOR)
+            axes[1].plot(lag, y, color=colour, ls=style, label=f"{label}, {name}")
+    for ax in axes:
+        ax.set(yscale="log", xlabel="lag t − k (steps)", ylim=(FLOOR, 10))
+        ax.set_yticks(10.0 ** np.arange(-16, 1, 4))
+        ax.legend(fontsize=9, loc="center right")
+    axes[0].set_ylabel("relative error of dC/dC")
+    return figure
+
+
+def _gates(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.7))
+    axes[0].loglog(a["path_gains"], a["path_ratio"], marker="o", ms=4, color=plot.COLOURS[0])
+    axes[0].axhline(1, **DASHED)
+    axes[0].set(xlabel="recurrent gain", ylabel="gate paths / forget gate")
+    bias = np.array(FORGET_BIASES)
+    kinds = (("b_i = 0", plot.COLOURS[1], "s"), ("b_i = −b_f", plot.COLOURS[0], "o"))
+    for i, (name, colour, marker) in enumerate(kinds):
+        line = {"color": colour, "marker": marker, "ms": 4, "label": name}
+        axes[1].semilogy(bias, a["raised_distance"][i], **line)
+        rate = np.median(a["raised_rates"][i], axis=-1)
+        axes[2].semilogy(bias, 1 / np.abs(rate), color=colour, lw=1)
+        for some, face in ((rate < 0, colour), (rate > 0, "white")):
+            point = {"ls": "", "color": colour, "marker": marker, "ms": 5, "mfc": face}
+            axes[2].semilogy(bias[some], 1 / np.abs(rate[some]), **point)
+    axes[2].semilogy(bias, 1 / np.log1p(np.exp(-bias)), **DASHED)
+    axes[1].set(xlabel="forget bias b_f", ylabel="‖G − I‖")
+    axes[2].set(xlabel="forget bias b_f", ylabel="horizon 1/|λ₁| (steps)")
+    axes[1].legend(loc="lower left")
+    handles = [
+        Line2D([], [], ls="", marker="o", color=plot.INK, label="λ₁ < 0"),
+        Line2D([], [], ls="", marker="o", color=plot.INK, mfc="white", label="λ₁ > 0"),
+        Line2D([], [], label="−1/ln σ(b_f)", **DASHED),
+    ]
+    axes[2].legend(handles=handles, loc="upper left")
+    return figure
