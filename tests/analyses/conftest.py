@@ -1,6 +1,6 @@
 """What `make check` looks at: the numbers, pictures and words of the quick report.
 
-A test that uses ``quick`` needs ``make report`` before it and is marked ``data``; `make test` leaves
+A test that uses ``quick`` needs `make report` before it and is marked ``data``; `make test` leaves
 it out.
 """
 

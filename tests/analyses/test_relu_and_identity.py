@@ -16,7 +16,7 @@ def test_a_relu_state_is_the_product_times_the_start(quick):
     assert found.facts["euler_gap"] < tolerances.HOMOGENEOUS_STATE * eps
 
 
-def test_the_euler_gap_sees_a_wrong_product(measured, dtype, monkeypatch):
+def test_the_euler_gap_sees_a_wrong_product(monkeypatch):
     """With a bias the network is not homogeneous, and the check must fail."""
 
     def shifted(params, state, x):
