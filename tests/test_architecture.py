@@ -150,7 +150,7 @@ def test_the_import_reader_sees_every_form(source, expected):
     [
         ("rnnjac.linalg.lu", "rnnjac/linalg/lu.py"),
         ("rnnjac.linalg.lu.lu", "rnnjac/linalg/lu.py"),
-        ("rnnjac.cells.elman", "rnnjac/cells/elman.py"),
+        ("rnnjac.cells._elman", "rnnjac/cells/_elman.py"),
         ("rnnjac.cells.Cell", "rnnjac/cells/__init__.py"),
         ("rnnjac.spectrum", "rnnjac/__init__.py"),
     ],

@@ -32,13 +32,13 @@ MUTATIONS = {
         "tests/test_graded.py::test_the_product_itself",
     ),
     "slopes on the wrong side": (
-        "rnnjac/cells/elman.py",
+        "rnnjac/cells/_elman.py",
         RIGHT_SIDE,
         WRONG_SIDE,
         "tests/test_jacobian.py::test_state_jacobian_is_slopes_times_weights",
     ),
     "LSTM Jacobian without its cell state": (
-        "rnnjac/cells/lstm.py",
+        "rnnjac/cells/_lstm.py",
         'c = sigmoid(a["f"]) * state.c +',
         'c = sigmoid(a["f"]) * jax.lax.stop_gradient(state.c) +',
         "tests/test_cells_lstm.py::test_without_recurrent_weights_the_spectrum_is_that_of_the_forget_gates",

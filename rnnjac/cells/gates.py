@@ -10,8 +10,8 @@ from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
 from rnnjac.activations import sigmoid, tanh
 from rnnjac.cells import _parts
-from rnnjac.cells.gru import RESETS
-from rnnjac.cells.lstm import LSTMState
+from rnnjac.cells._gru import RESETS
+from rnnjac.cells._lstm import LSTMState
 
 
 class LSTMPaths(NamedTuple):

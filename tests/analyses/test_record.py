@@ -7,7 +7,6 @@ import os
 import numpy as np
 import pytest
 
-from analyses.common import command as cli
 from analyses.common import record
 
 ARRAYS = {"spectrum": np.array([[0.0, -1.5], [-0.5, -np.inf]]), "steps": np.arange(2)}
@@ -127,41 +126,3 @@ def test_provenance_is_complete_and_fit_for_json(dtype):
 def test_provenance_outside_a_repository_has_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "ROOT", tmp_path)
     assert record.provenance(0, "float64")["commit"] is None
-
-
-def _compute(settings):
-    claim = {"id": "S6", "verdict": "refuted", "measured": "slope 1 at 0"}
-    figures = [{"file": "line.svg", "caption": "c", "alt": "a"}]
-    return {"x": np.arange(settings)}, {"seed": 1, "claims": [claim], "figures": figures}
-
-
-def _draw(arrays, meta, out):
-    (out / "line.svg").write_text(f"<svg>{arrays['x'].size}</svg>")
-
-
-def test_the_two_commands_of_an_analysis(tmp_path):
-    presets = {"quick": 3, "standard": 5}
-    data, figures = tmp_path / "demo.npz", tmp_path / "figures"
-    command = ["compute", "--preset", "standard", "--out", str(data)]
-    cli.main("demo", _compute, _draw, presets, command)
-    cli.main("demo", _compute, _draw, presets, ["draw", "--data", str(data), "--out", str(figures)])
-    assert (figures / "line.svg").read_text() == "<svg>5</svg>"
-    meta = record.load(data)[1]
-    assert meta["claims"][0]["script"] == "analyses/demo.py"
-    assert meta["provenance"]["preset"] == "standard"
-
-
-def test_a_draw_that_leaves_a_figure_out_fails(tmp_path):
-    data = tmp_path / "demo.npz"
-    cli.main("demo", _compute, _draw, {"quick": 3}, ["compute", "--out", str(data)])
-    command = ["draw", "--data", str(data), "--out", str(tmp_path)]
-    with pytest.raises(SystemExit, match="demo: draw: expected it to write line.svg"):
-        cli.main("demo", _compute, lambda *_: None, {}, command)
-
-
-def test_a_damaged_data_file_ends_the_command_with_one_line(tmp_path):
-    data = tmp_path / "demo.npz"
-    data.write_bytes(b"PK")
-    command = ["draw", "--data", str(data), "--out", str(tmp_path)]
-    with pytest.raises(SystemExit, match=r"^demo: .*demo\.npz: damaged"):
-        cli.main("demo", _compute, _draw, {}, command)

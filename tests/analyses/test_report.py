@@ -1,12 +1,16 @@
 """The page: every claim has its row, data are escaped, and opening it requests nothing."""
 
 import math
+import types
 
 import numpy as np
 import pytest
 
-from analyses.common import claims, record
-from analyses.report import page as report
+from analyses import __main__ as analyses
+from analyses.common import claims, command, folders, record
+from analyses.common.words import Words
+from analyses.report import page
+from analyses.report.requests import external_requests
 
 EVIL = "<script>alert('x')</script> & \"quoted\""
 PIXEL = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
@@ -22,23 +26,30 @@ CHECK = {
 }
 
 
-def measured(id, verdict, script="analyses/demo.py"):
-    return {"id": id, "verdict": verdict, "measured": f"figure for {id}", "script": script}
+def measured(number, verdict):
+    found = f"figure for {number}"
+    return {"id": number, "verdict": verdict, "measured": found, "analysis": "demo"}
 
 
 @pytest.fixture
-def built(tmp_path):
-    """Function that writes one analysis with the given meta and returns the text of its page."""
+def built(tmp_path, monkeypatch):
+    """Function that writes the page of one analysis with the given words and returns its text."""
 
-    def build(**meta):
-        (tmp_path / "line.svg").write_bytes(PIXEL)
+    def build(**words):
         figures = [{"file": "line.svg", "caption": "caption", "alt": "words for the picture"}]
+        words = Words(**{"title": "Demo", "figures": figures} | words)
+        module = types.SimpleNamespace(words=lambda arrays, facts: words)
+        monkeypatch.setattr(folders, "part", lambda name, part: module)
+        drawn = command.figure_folder("quick", tmp_path)
+        drawn.mkdir(parents=True, exist_ok=True)
+        (drawn / "line.svg").write_bytes(PIXEL)
         facts = record.provenance(0, "float64") | {"preset": "quick"}
-        meta = {"claims": [], "figures": figures, "provenance": facts} | meta
-        record.save(tmp_path / "demo.npz", {"x": np.zeros(1)}, meta)
-        report.build(["demo"], tmp_path, tmp_path, tmp_path / "out" / "index.html")
-        assert [p.name for p in (tmp_path / "out").iterdir()] == ["index.html"]
-        return (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        meta = {"facts": {}, "provenance": facts}
+        record.save(command.data_file("demo", "quick", tmp_path), {"x": np.zeros(1)}, meta)
+        out = tmp_path / "out" / "index.html"
+        page.build(["demo"], "quick", tmp_path, out)
+        assert sorted(p.name for p in out.parent.iterdir()) == ["index.html", "index.made"]
+        return out.read_text(encoding="utf-8")
 
     return build
 
@@ -79,33 +90,33 @@ def test_a_wrong_finding_is_refused(entry, message):
 
 
 def test_every_claim_has_a_row_and_a_verdict(built):
-    page = built(claims=[measured("S4", "refuted")])
+    text = built(claims={"S4": ("refuted", "figure for S4")})
     for claim in claims.CLAIMS:
-        assert page.count(f'<tr id="{claim.id}">') == 1
-    assert "figure for S4" in page
+        assert text.count(f'<tr id="{claim.id}">') == 1
+    assert "figure for S4" in text
     # the badge of each open claim, and once more in the legend
-    assert page.count(f"</span> {claims.UNMEASURED}</span>") == len(claims.CLAIMS)
+    assert text.count(f"</span> {claims.UNMEASURED}</span>") == len(claims.CLAIMS)
 
 
 def test_strings_from_data_are_escaped(built):
     figure = {"file": "line.svg", "caption": EVIL, "alt": EVIL}
-    page = built(
-        claims=[measured("S1", "holds", script=EVIL) | {"measured": EVIL}],
+    text = built(
+        claims={"S1": ("holds", EVIL)},
         checks=[CHECK | {"name": EVIL, "section": EVIL, "reason": EVIL}],
         title=EVIL,
         summary=EVIL,
         figures=[figure],
     )
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;") >= 9
-    assert 'alt="&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quoted&#34;"' in page
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 8
+    assert 'alt="&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quoted&#34;"' in text
 
 
 def test_figures_stand_inside_the_page(built):
-    page = built()
-    assert "data:image/svg+xml;base64," in page
-    assert 'alt="words for the picture"' in page
-    assert report.external_requests(page) == []
+    text = built()
+    assert "data:image/svg+xml;base64," in text
+    assert 'alt="words for the picture"' in text
+    assert external_requests(text) == []
 
 
 @pytest.mark.parametrize(
@@ -120,40 +131,37 @@ def test_figures_stand_inside_the_page(built):
     ],
 )
 def test_a_request_is_noticed(snippet):
-    assert len(report.external_requests(f"<p>url(none)</p>{snippet}")) == 1
+    assert len(external_requests(f"<p>url(none)</p>{snippet}")) == 1
 
 
 def test_links_and_embedded_data_are_no_requests():
-    page = '<a href="https://x.example">x</a><a href="#S1"></a><img src="data:image/png;base64,A">'
-    assert report.external_requests(page) == []
+    text = '<a href="https://x.example">x</a><a href="#S1"></a><img src="data:image/png;base64,A">'
+    assert external_requests(text) == []
 
 
 def test_reference_checks_are_shown_with_their_verdict(built, tmp_path):
-    page = built(checks=[CHECK, CHECK | {"verdict": "agrees"}])
-    assert "1 of 2 agree" in page
-    assert "0.6931472" in page
-    assert "−∞" in page
-    with pytest.raises(SystemExit, match="report: .*: 1 reference checks differ"):
-        report.main(["--check", str(tmp_path / "out" / "index.html")])
+    text = built(checks=[CHECK, CHECK | {"verdict": "agrees"}])
+    assert "1 of 2 agree" in text
+    assert "0.6931472" in text
+    assert "−∞" in text
+    with pytest.raises(SystemExit, match="check: .*: 1 reference checks differ"):
+        analyses.main(["check", str(tmp_path / "out" / "index.html")])
 
 
 def test_a_page_cut_short_is_noticed(built, tmp_path, capsys):
-    page = built()
+    text = built()
     path = tmp_path / "out" / "index.html"
-    report.main(["--check", str(path)])
+    analyses.main(["check", str(path)])
     assert "self-contained" in capsys.readouterr().out
-    path.write_text(page[: len(page) // 2], encoding="utf-8")
+    path.write_text(text[: len(text) // 2], encoding="utf-8")
     with pytest.raises(SystemExit, match="damaged, its end is missing"):
-        report.main(["--check", str(path)])
+        analyses.main(["check", str(path)])
 
 
-def test_a_missing_analysis_or_figure_is_named_in_one_line(built, tmp_path):
-    built()
-    arguments = ["--data", str(tmp_path), "--figures", str(tmp_path / "none"), "--out", "unused"]
-    with pytest.raises(SystemExit, match=r"report: .*line\.svg: no such figure; draw it first"):
-        report.main([*arguments, "demo"])
-    with pytest.raises(SystemExit, match=r"report: .*absent\.npz: no such data file"):
-        report.main([*arguments, "absent"])
+def test_a_minus_sign_is_one_and_a_file_keeps_its_name(built):
+    figure = {"file": "line.svg", "caption": "from -2 to -inf at 1e-16", "alt": "x"}
+    text = built(figures=[figure])
+    assert "from −2 to −∞ at 1e-16" in text
 
 
 @pytest.mark.parametrize(
@@ -171,4 +179,4 @@ def test_a_missing_analysis_or_figure_is_named_in_one_line(built, tmp_path):
     ],
 )
 def test_numbers_are_printed_for_readers(value, text):
-    assert report.number(value) == text
+    assert page.number(value) == text

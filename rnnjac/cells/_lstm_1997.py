@@ -9,7 +9,7 @@ from rnnjac import initializers
 from rnnjac.activations import sigmoid, tanh
 from rnnjac.cells import _parts
 from rnnjac.cells._cell import Cell
-from rnnjac.cells.lstm import LSTMState
+from rnnjac.cells._lstm import LSTMState
 
 
 def lstm_1997(

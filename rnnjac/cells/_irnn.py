@@ -5,7 +5,7 @@ from typing import Any
 from rnnjac import initializers
 from rnnjac.cells import _parts
 from rnnjac.cells._cell import Cell
-from rnnjac.cells.elman import elman
+from rnnjac.cells._elman import elman
 
 
 def irnn(
