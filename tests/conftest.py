@@ -28,7 +28,7 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-QUICKLY_COMPILED = jax.config.jax_disable_most_optimizations
+QUICKLY_COMPILED = jax.config.read("jax_disable_most_optimizations")
 
 # derandomised: a failure is the same on every machine; no deadline: the first example compiles
 hypothesis.settings.register_profile(
