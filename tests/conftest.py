@@ -16,7 +16,10 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # What one file or one run has compiled serves the next, even the smallest function.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.abspath("build/jax-cache"))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    os.path.abspath(os.path.join(os.path.dirname(__file__), "../build/jax-cache")),
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

@@ -133,6 +133,7 @@ def test_a_steady_chain_keeps_its_digits_however_long(n, dtype):
     assert (error <= found.error).all()
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 def test_a_million_steps_lose_no_digit(dtype):
     """A scale is a whole power of two; a sum of logs in float32 would be off by a percent."""
