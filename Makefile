@@ -19,17 +19,17 @@ export OPENBLAS_NUM_THREADS ?= 1
 # The suite runs once per precision, side by side; spare cores become xdist workers of each run.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS := $(shell echo $$(( $(CORES) / 2 > 1 ? $(CORES) / 2 : 0 )))
-PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m "not data" $(TESTS)
+PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
 GROUPED := $(if $(filter output-sync,$(.FEATURES)),-Otarget)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help report figures check test test-float32 test-float64 bench lint clean
+.PHONY: help report figures check test test-all test-float32 test-float64 bench lint clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=quick|standard|paper]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
 
 report: $(PRESET_PAGE)  ## compute what changed, draw it and write build/report/index.html
 	@mkdir -p $(dir $(PAGE))
@@ -39,9 +39,13 @@ report: $(PRESET_PAGE)  ## compute what changed, draw it and write build/report/
 figures: $(DRAWN)  ## compute and draw without writing the page
 	@echo "figures   build/figures/$(PRESET)"
 
-test: $(VENV)/.test  ## run the whole suite in float32 and in float64
+test: $(VENV)/.test  ## run the suite in float32 and in float64, without its slow tests
 	@echo "test      float32 and float64, side by side"
 	@$(MAKE) --no-print-directory -j2 -k $(GROUPED) test-float32 test-float64
+
+test-all: $(VENV)/.test  ## with the slow tests too, and with code as XLA optimises it
+	@echo "test-all  float32 and float64, side by side"
+	@XLA_FLAGS= JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(MAKE) --no-print-directory -j2 -k $(GROUPED) test-float32 test-float64 TESTS='-m "not data" $(TESTS)'
 
 test-float32: $(VENV)/.test
 	@JAX_ENABLE_X64=0 $(PYTEST) -o cache_dir=build/pytest/float32

@@ -49,7 +49,7 @@ def same(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def test_a_run_goes_on_where_it_stopped(tmp_path):
+def test_a_run_goes_on_where_it_stopped(tmp_path, dtype):
     whole = run()
     file = tmp_path / "new" / "run.npz"
     run(updates=4, checkpoint=file)
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_not_called_damaged(tmp_path):
         run(checkpoint=tmp_path / "run.npz")
 
 
-def test_keys_and_short_floats_come_back_as_they_were(tmp_path):
+def test_keys_and_short_floats_come_back_as_they_were(tmp_path, dtype):
     tree = {"key": jax.random.key(3), "half": jnp.ones(2, jnp.bfloat16), "n": jnp.array(3)}
     checkpoint.save(tmp_path / "a.npz", {"state": tree}, {})
     entries, _ = checkpoint.load(tmp_path / "a.npz")

@@ -117,7 +117,7 @@ def test_prefix_picks_one_of_several_layers(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
 @pytest.mark.parametrize("as_type", [str, lambda path: path])
-def test_files_hold_what_the_mapping_holds(tmp_path, suffix, as_type):
+def test_files_hold_what_the_mapping_holds(tmp_path, suffix, as_type, dtype):
     w = weights("lstm", layers=2)
     path = tmp_path / f"w.{suffix}"
     if suffix == "npz":
@@ -128,7 +128,7 @@ def test_files_hold_what_the_mapping_holds(tmp_path, suffix, as_type):
 
 
 @pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16])
-def test_half_precision_stays_and_is_computed_in_float32(tmp_path, kind):
+def test_half_precision_stays_and_is_computed_in_float32(tmp_path, kind, dtype):
     w = weights("gru", dtype=kind)
     safetensors.numpy.save_file(w, tmp_path / "w.safetensors")
     network = adapter.load(tmp_path / "w.safetensors")

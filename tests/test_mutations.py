@@ -118,8 +118,22 @@ MUTATIONS = {
     ),
 }
 
+# run in every `make test`: the ones that would make all the numbers wrong
+ALWAYS = (
+    "product in reversed order",
+    "slopes on the wrong side",
+    "LSTM Jacobian without its cell state",
+    "a lost direction reported as 0 in a spectrum",
+)
 
-@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
+
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        pytest.param(mutation, id=name, marks=() if name in ALWAYS else pytest.mark.slow)
+        for name, mutation in MUTATIONS.items()
+    ],
+)
 def test_a_test_notices(mutation, tmp_path, dtype):
     if dtype != jnp.float32:
         return  # each costs a process of its own, and precision plays no part

@@ -207,7 +207,7 @@ def test_one_key_gives_one_example_under_every_transformation(task):
     assert not np.array_equal(compiled.inputs, batched.inputs[1])
 
 
-def test_whole_numbers_have_32_bits():
+def test_whole_numbers_have_32_bits(dtype):
     def types(task):
         return {k: v.dtype for k, v in jax.eval_shape(lambda k: task(k, 25), key)._asdict().items()}
 

@@ -162,7 +162,7 @@ def test_an_infinite_gradient_stops_a_seed_too(begun):
     assert np.isfinite(found.params).all()
 
 
-def test_parameters_that_overflow_stop_a_seed_too():
+def test_parameters_that_overflow_stop_a_seed_too(dtype):
     def leap(params, batch):
         return params, jnp.full_like(params, -0.75 * jnp.finfo(params.dtype).max)
 
@@ -221,7 +221,7 @@ def test_bad_settings(change, message):
         run(**change)
 
 
-def test_spectral_metrics_are_those_of_the_matrix():
+def test_spectral_metrics_are_those_of_the_matrix(dtype):
     matrix = jnp.array([[0.0, -2.0], [2.0, 0.0]])
     params = {"cell": {"W_s": matrix}}
     look = training.spectral_metrics(lambda p, s, x: p["W_s"] @ s, jnp.ones(2), length=10, top=2)

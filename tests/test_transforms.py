@@ -110,7 +110,7 @@ REFUSED = [name for name, (_, differentiable) in FUNCTIONS.items() if not differ
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_derivatives_are_refused(name, dtype):
+def test_derivatives_are_refused(name):
     """Those of singular values that meet do not exist: no number, then, but what to do instead."""
     params, state, inputs = arguments(0)
 
@@ -130,7 +130,7 @@ def test_derivatives_are_refused(name, dtype):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_values_may_stand_beside_a_derivative(name, dtype):
+def test_values_may_stand_beside_a_derivative(name):
     params, state, inputs = arguments(0)
 
     def loss(params):
@@ -139,7 +139,7 @@ def test_values_may_stand_beside_a_derivative(name, dtype):
 
     (_, found), slope = jax.value_and_grad(loss, has_aux=True)(params)
     np.testing.assert_array_equal(slope["W_s"], 2 * params["W_s"])
-    close(found, FUNCTIONS[name][0](params, state, inputs), dtype)
+    close(found, FUNCTIONS[name][0](params, state, inputs), found.dtype)
 
 
 @pytest.mark.parametrize("name", ["spectrum", "lyapunov_exponents", "jacobians", "reach"])
