@@ -113,7 +113,10 @@ def along(
     gradients = jnp.concatenate([logs, final[0][None]]).T
     vectors = jnp.concatenate([vectors, final[1][None]])[:, 0]
     samples = _samples(system, states, vectors, end)
-    sizes = jacobi.normalise_rows(jnp.zeros(len(states), dtype), states)[0]
+    # relative to the largest entry, whose square would overflow where states diverge
+    largest = jnp.max(jnp.abs(states), axis=1)
+    scale = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
+    sizes = jacobi.normalise_rows(jnp.log(scale), states / scale[:, None])[0]
     return Along(growth, gradients, sizes, last.rows, last.columns, left, samples)
 
 
@@ -157,7 +160,8 @@ def _samples(system: System, states: jax.Array, vectors: jax.Array, end: jax.Arr
 
     factors = jax.lax.map(factor, (states[times], rows))
     unravel = jax.vmap(system.unravel)
-    before, after, arriving = (unravel(a) for a in (states[times], states[times + 1], vectors[times + 1]))
+    parts = (unravel(a) for a in (states[times], states[times + 1], vectors[times + 1]))
+    before, after, arriving = parts
     return Samples(before, after, rows, factors, arriving)
 
 
@@ -168,7 +172,8 @@ def _unit(vector: jax.Array) -> jax.Array:
 def floating_leaves(tree: Any) -> tuple[list[jax.Array], Callable[[list], Any]]:
     """The floating-point leaves of a pytree, and the pytree with others in their place."""
     leaves, structure = jax.tree.flatten(tree)
-    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
+    kinds = [jnp.result_type(leaf) for leaf in leaves]
+    places = [i for i, kind in enumerate(kinds) if jnp.issubdtype(kind, jnp.floating)]
 
     def rebuilt(others: list) -> Any:
         changed = list(leaves)

@@ -66,11 +66,10 @@ def assembled(found: Sequence[Measured], dtype: str, loss: bool) -> Diagnosis:
         slopes=_joined([one.recurrence.slopes for one in found if one.recurrence]),
         keep=_joined([layer.keep for one in found for layer in one.layers]),
     )
-    sizes = np.concatenate([one.sizes for one in found])
     return Diagnosis(
         size=curves.logs.shape[1],
         steps=tuple(int(count) for count in steps),
-        finite=not (np.isnan(sizes) | (sizes == np.inf)).any() and not np.isnan(curves.logs).any(),
+        breaks=_first_bad(found),
         rates=_rates(curves, steps),
         lyapunov=_lyapunov(growth, steps),
         horizon=_horizon(curves, steps),
@@ -93,6 +92,13 @@ def middle(values: Any) -> float:
     """The middle one, of an even number the smaller of the two, so that -inf makes no NaN."""
     values = np.sort(np.ravel(values))
     return float(values[(len(values) - 1) // 2])
+
+
+def _first_bad(found: Sequence[Measured]) -> int | None:
+    """First step behind which a state or a product is NaN or infinite."""
+    curves = np.stack([curve for one in found for curve in (one.sizes, one.growth)])
+    bad = (np.isnan(curves) | (curves == np.inf)).any(axis=0)
+    return int(np.argmax(bad)) if bad.any() else None
 
 
 def _by_lag(found: Sequence[Measured], row: int) -> np.ndarray:
@@ -160,7 +166,10 @@ def _explosion(found: Sequence[Measured], growth: np.ndarray, steps: np.ndarray)
     sizes = found[most].sizes
     with np.errstate(invalid="ignore"):
         grown = sizes[count] - sizes[half] > 0.5 * (growth[most, count] - growth[most, half])
-    return Explosion(float((ends > LOG_FAR).mean()), float(ends[most]), bool(grown))
+    recurrence = found[most].recurrence
+    bounded = recurrence is not None and recurrence.activation in ("tanh", "sigmoid")
+    unbounded = bool(ends[most] > 0 and grown and not bounded)
+    return Explosion(float((ends > LOG_FAR).mean()), float(ends[most]), unbounded)
 
 
 def _clipping(found: Sequence[Measured]) -> clipping.Suggestion | None:

@@ -162,7 +162,8 @@ def _measured(
         return rounded_gradient(step, *given, length=length, loss=loss)
 
     exact, coarse = gradient(0.0, False), gradient(0.0, True)
-    unit = float(jnp.finfo(curves.leading.dtype).eps) / 2
+    # half of that, rounding's own size, would often be rounded away again
+    unit = float(jnp.finfo(curves.leading.dtype).eps)
     other = _in_float64(gradient, params, state, inputs, curves.leading)
     other = gradient(unit, False) if other is None else other
     sampled = curves.samples

@@ -83,6 +83,8 @@ def memory_horizon(
 
 def horizon(by_lag: np.ndarray, factor: float, most: int) -> int:
     """Lag, rounded, at which the first of some log norms has fallen by ``factor``, or ``most``."""
+    if by_lag.size and np.isneginf(by_lag[0]):
+        return 0
     below = by_lag[:1] - math.log(factor) - by_lag  # how far each is below the wanted level
     reached = np.flatnonzero(below >= 0)
     if not reached.size:

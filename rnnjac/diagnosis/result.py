@@ -153,12 +153,13 @@ class Diagnosis(NamedTuple):
     """Result of `rnnjac.diagnose`: figures by subject, and at most five findings.
 
     ``print`` shows it as a table, `plot` as a figure of four panels, `save` as a page, `to_dict` as
-    numbers. ``findings`` is empty for a healthy network; the first one matters most.
+    numbers. ``findings`` is empty for a healthy network; the first one matters most. ``breaks`` is
+    the first step after which a number is NaN or infinite, None if all are finite.
     """
 
     size: int
     steps: tuple[int, ...]
-    finite: bool
+    breaks: int | None
     rates: Rates
     lyapunov: Lyapunov
     horizon: Horizon
@@ -184,7 +185,7 @@ class Diagnosis(NamedTuple):
         ``findings`` joins the names of the findings with commas. Nothing of the curves.
         """
         flat: dict[str, Any] = {"size": self.size, "sequences": len(self.steps)}
-        flat |= {"steps": int(np.median(self.steps)), "finite": self.finite}
+        flat |= {"steps": int(np.median(self.steps)), "breaks": self.breaks}
         for section in self._fields[3:-2]:
             _flatten(section, getattr(self, section), flat)
         return flat | {"findings": ",".join(finding.name for finding in self.findings)}

@@ -38,7 +38,7 @@ class Rule(NamedTuple):
 def with_findings(d: Diagnosis) -> Diagnosis:
     """The diagnosis, with the findings that its figures give."""
     held: list[Rule] = []
-    for rule in RULES:
+    for rule in RULES[:1] if d.breaks is not None else RULES:
         explained = {name for name in rule.after} & {other.name for other in held}
         if not explained and rule.holds(d):
             held.append(rule)
@@ -132,11 +132,11 @@ def _fallen(d: Diagnosis) -> str:
 RULES = (
     Rule(
         "not finite",
-        lambda d: not d.finite,
-        "no figure means anything beside NaN",
-        lambda d: float(np.isfinite(d.curves.logs).all(axis=1).mean()),
-        lambda d: "states or Jacobians are NaN or infinite",
-        lambda d: "look where by trajectory(...); lower the learning rate, clip, restart before it",
+        lambda d: d.breaks is not None,
+        "beside NaN no other figure means anything, and no other rule is asked",
+        lambda d: float(d.breaks or 0),
+        lambda d: f"states or Jacobians are NaN or infinite from step {d.breaks} on",
+        lambda d: "go back to weights from before it; then a lower learning rate, or clip",
         "Pascanu et al. (2013), 3.2",
     ),
     Rule(
@@ -282,7 +282,7 @@ RULES = (
         lambda d: f"{d.units.lost} of {d.size} directions of the state are lost altogether",
         lambda d: "widen the bottleneck (rank) of the step, or add a residual path around it",
         "Saxe et al. (2014); Pennington et al. (2017)",
-        after=("dead units", "transient", "forget gates shut", "not finite"),
+        after=("dead units", "transient", "forget gates shut", "states diverge"),
     ),
     Rule(
         "digits lost",
@@ -295,7 +295,7 @@ RULES = (
             "slopes, or keep units out of saturation"
         ),
         "Higham (2002)",
-        after=("chaotic", "not finite", "states diverge", "explodes"),
+        after=("chaotic", "states diverge", "explodes"),
     ),
     Rule(
         "radius misleads",
