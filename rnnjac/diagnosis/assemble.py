@@ -77,7 +77,7 @@ def assembled(found: Sequence[Measured], dtype: str, loss: bool) -> Diagnosis:
         clipping=_clipping(found) if loss else None,
         recurrent=_recurrent(found[0].recurrence),
         transient=_transient(growth),
-        units=_units(found, curves),
+        units=_units(found, curves, float(np.finfo(computed(dtype)).eps)),
         gates=_gates(found),
         precision=Precision(
             dtype,
@@ -86,6 +86,11 @@ def assembled(found: Sequence[Measured], dtype: str, loss: bool) -> Diagnosis:
         ),
         curves=curves,
     )
+
+
+def computed(dtype: str) -> str:
+    """The dtype that a state of some dtype is computed in."""
+    return "float64" if dtype == "float64" else "float32"
 
 
 def middle(values: Any) -> float:
@@ -205,8 +210,10 @@ def _transient(growth: np.ndarray) -> Transient:
     return Transient(float(growth[most, step]), step, float(ends[most]))
 
 
-def _units(found: Sequence[Measured], curves: Curves) -> Units:
-    lost = np.isneginf(curves.logs) | np.isinf(curves.error)
+def _units(found: Sequence[Measured], curves: Curves, eps: float) -> Units:
+    lost = np.isneginf(curves.logs)
+    # what is not known to be above -inf, and is below the rounding of the leading direction
+    lost |= np.isinf(curves.error) & (curves.logs < curves.logs[:, :1] + np.log(eps))
     recurrence, slopes = found[0].recurrence, curves.slopes
     by_columns = recurrence is not None and recurrence.preactivation
     passing = np.any([one.columns if by_columns else one.rows for one in found], axis=0)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjac.diagnosis.assemble import LOG_FAR, TENTH, middle
+from rnnjac.diagnosis.assemble import LOG_FAR, TENTH, computed, middle
 from rnnjac.diagnosis.result import Diagnosis, Finding
 
 MOST = 5
@@ -71,12 +71,8 @@ def chaotic(d: Diagnosis) -> bool:
 
     eps e^(lambda T) > 1.
     """
-    digits = -math.log(np.finfo(_computed(d)).eps)
+    digits = -math.log(np.finfo(computed(d.precision.dtype)).eps)
     return explodes(d) and not d.explosion.unbounded and d.lyapunov.exponent * length(d) > digits
-
-
-def _computed(d: Diagnosis) -> str:
-    return "float64" if d.precision.dtype == "float64" else "float32"
 
 
 def _saturated(d: Diagnosis) -> bool:
