@@ -80,9 +80,7 @@ def along(
 
     def ahead(carry: _Forward, at: tuple) -> tuple[_Forward, tuple]:
         time, x = at
-        after = jax.lax.cond(
-            time < end, lambda c: _step_forward(system, c, x), lambda c: c, carry
-        )
+        after = jax.lax.cond(time < end, lambda c: _step_forward(system, c, x), lambda c: c, carry)
         return after, (after.flat, after.largest)
 
     nothing, zero = jnp.zeros(n, bool), jnp.zeros((), dtype)
@@ -155,8 +153,9 @@ def _samples(system: System, states: jax.Array, vectors: jax.Array, end: jax.Arr
     rows = jax.tree.map(lambda leaf: leaf[times], system.inputs)
     identity = jnp.eye(system.start.size, dtype=system.start.dtype)
 
-    def factor(at: tuple) -> jax.Array:
-        return push_forward(system, *at, identity)[1].T
+    def factor(at: tuple[jax.Array, Any]) -> jax.Array:
+        flat, x = at
+        return push_forward(system, flat, x, identity)[1].T
 
     factors = jax.lax.map(factor, (states[times], rows))
     unravel = jax.vmap(system.unravel)

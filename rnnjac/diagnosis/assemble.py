@@ -161,7 +161,8 @@ def _horizon(curves: Curves, steps: np.ndarray) -> Horizon:
     if curves.loss is not None:
         loss = [lags(curves.loss, factor, 0) for factor in (np.e, FAR)]
     window = leading[1] if loss[1] is None else loss[1]
-    return Horizon(*leading, *loss, window, window >= middle(steps))
+    whole = window >= middle(steps)
+    return Horizon(leading[0], leading[1], loss[0], loss[1], window, whole)
 
 
 def _explosion(found: Sequence[Measured], growth: np.ndarray, steps: np.ndarray) -> Explosion:
@@ -225,7 +226,11 @@ def _units(found: Sequence[Measured], curves: Curves, eps: float) -> Units:
         log_slope = float(np.log(np.maximum(np.abs(slopes), tiny)).mean())
     survivors = middle((curves.logs > -LOG_FAR).sum(axis=1))
     return Units(
-        int(survivors), int(middle(lost.sum(axis=1))), saturated, log_slope, float((~passing).mean())
+        int(survivors),
+        int(middle(lost.sum(axis=1))),
+        saturated,
+        log_slope,
+        float((~passing).mean()),
     )
 
 

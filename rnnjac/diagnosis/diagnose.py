@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.core
@@ -16,7 +16,7 @@ from rnnjac.diagnosis.assemble import Measured, assembled
 from rnnjac.diagnosis.result import Diagnosis
 from rnnjac.diagnosis.rounded_gradient import Gradient, rounded_gradient
 from rnnjac.measures.spectrum import spectrum
-from rnnjac.system.dynamics import Step, bind, number_of_steps
+from rnnjac.system.dynamics import Step, number_of_steps
 
 
 def diagnose(
@@ -86,26 +86,34 @@ def diagnose(
             wanted = "known values (a diagnosis is for people, not to be traced)"
             raise checks.error(name, wanted, "a traced array", TypeError)
     sequences = list(_sequences(inputs, lengths))
-    batch = lengths is not None and inputs is not None
     if loss is not None:
-        _check_loss(loss, state, batch)
-    found = [_measured(step, params, state, *one, loss, batch) for one in sequences]
+        _check_loss(loss, state, sequences[0].number is not None)
+    found = [_measured(step, params, state, one, loss) for one in sequences]
     dtype = str(jnp.result_type(jax.tree.leaves(state)[0]))
     return rules.with_findings(assembled(found, dtype, loss is not None))
 
 
-def _sequences(inputs: Any, lengths: Any) -> Iterator[tuple[Any, int, int, int | None]]:
-    """Inputs, number of steps, place in the batch, and length without inputs, of each sequence."""
+class _Sequence(NamedTuple):
+    """Inputs, how many of their steps count, number in a batch, and length where without inputs."""
+
+    inputs: Any
+    steps: int
+    number: int | None
+    length: int | None
+
+
+def _sequences(inputs: Any, lengths: Any) -> Iterator[_Sequence]:
+    """The sequences that are meant, after checking them."""
     if not jax.tree.leaves(inputs):
         if lengths is None:
             raise checks.error("lengths", "a number of steps when inputs is None", None)
         count = checks.integer("lengths", lengths, 1)
-        yield None, count, 0, count
+        yield _Sequence(None, count, None, count)
     elif lengths is None:
         count = number_of_steps(inputs, None)
         if not count:
             raise checks.error("inputs", "at least one step", "no rows")
-        yield inputs, count, 0, None
+        yield _Sequence(inputs, count, None, None)
     else:
         shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
         sizes = sorted({shape[:2] for shape in shapes})
@@ -118,7 +126,8 @@ def _sequences(inputs: Any, lengths: Any) -> Iterator[tuple[Any, int, int, int |
             raise checks.error("lengths", f"one number for each of {batch} sequences", len(counts))
         for place, count in enumerate(counts):
             count = checks.integer("lengths", count, 1, most)
-            yield jax.tree.map(lambda leaf, b=place: leaf[b], inputs), count, place, None
+            one = jax.tree.map(lambda leaf, b=place: jnp.asarray(leaf)[b], inputs)
+            yield _Sequence(one, count, place, None)
 
 
 def _counts(lengths: Any) -> list:
@@ -142,71 +151,63 @@ def _check_loss(loss: Callable, state: Any, batch: bool) -> None:
 
 
 def _measured(
-    step: Step,
-    params: Any,
-    state: Any,
-    inputs: Any,
-    steps: int,
-    place: int,
-    length: int | None,
-    loss: Callable | None,
-    batch: bool,
+    step: Step, params: Any, state: Any, sequence: _Sequence, loss: Callable | None
 ) -> Measured:
-    end, number = jnp.asarray(steps), jnp.asarray(place) if batch else None
+    """Everything that is measured along one sequence, on the host."""
+    inputs, steps, number, length = sequence
+    number = None if number is None else jnp.asarray(number)
+    span = (jnp.asarray(steps), number)
     found = spectrum(step, params, state, inputs, length=length, at=[steps])
-    curves = along(step, params, state, inputs, end, number, length=length, loss=loss)
+    curves = along(step, params, state, inputs, *span, length=length, loss=loss)
 
-    def gradient(noise: float, coarse: bool, *arguments: Any) -> Gradient:
-        *arguments, cotangent = arguments or (params, state, inputs, curves.leading)
-        given = (*arguments, end, number, cotangent, noise, coarse)
-        return rounded_gradient(step, *given, length=length, loss=loss)
+    def gradient(given: tuple, noise: float = 0.0, coarse: bool = False) -> Gradient:
+        *system, cotangent = given
+        more = (*span, cotangent, noise, coarse)
+        return rounded_gradient(step, *system, *more, length=length, loss=loss)
 
-    exact, coarse = gradient(0.0, False), gradient(0.0, True)
+    given = (params, state, inputs, curves.leading)
+    exact, in_bfloat16 = gradient(given), gradient(given, coarse=True)
     # half of that, rounding's own size, would often be rounded away again
     unit = float(jnp.finfo(curves.leading.dtype).eps)
-    other = _in_float64(gradient, params, state, inputs, curves.leading)
-    other = gradient(unit, False) if other is None else other
-    sampled = curves.samples
-    plain = len(jax.tree.leaves(state)) == 1 and jnp.ndim(jax.tree.leaves(state)[0]) == 1
-    recurrence = None
-    if plain:
-        states = (jax.tree.leaves(a)[0] for a in (sampled.before, sampled.after))
-        recurrence = recurrent.recognised(params, sampled.factors, *states)
-    layers = gated.layers(params, sampled)
-    logs, error = (np.asarray(a[0], float) for a in found[:2])
-    host = (np.asarray(a, float) for a in curves[:3])
+    other = _in_float64(gradient, given)
+    other = gradient(given, noise=unit) if other is None else other
     return Measured(
-        *(steps, logs, error, *host, np.asarray(curves.rows), np.asarray(curves.columns)),
-        *(recurrence, layers, float(exact.log_norm)),
-        *(_digits(other, exact, unit), _digits(coarse, exact, unit)),
+        steps=steps,
+        logs=np.asarray(found.log_singular_values[0], float),
+        error=np.asarray(found.error[0], float),
+        growth=np.asarray(curves.growth, float),
+        gradients=np.asarray(curves.gradients, float),
+        sizes=np.asarray(curves.sizes, float),
+        rows=np.asarray(curves.rows),
+        columns=np.asarray(curves.columns),
+        recurrence=recurrent.recognised(params, curves.samples),
+        layers=gated.layers(params, curves.samples),
+        log_norm=float(exact.log_norm),
+        digits=_digits(other, exact, unit),
+        coarse_digits=_digits(in_bfloat16, exact, unit),
     )
 
 
-def _in_float64(gradient: Callable, *arguments: Any) -> Gradient | None:
+def _in_float64(gradient: Callable, given: tuple) -> Gradient | None:
     """The gradient in float64 where that is on and not in use; None if the step cannot do it."""
-    params, state, inputs, cotangent = arguments
-    if not jax.config.jax_enable_x64 or cotangent.dtype == jnp.float64:
+    if jnp.result_type(float) != jnp.float64 or given[-1].dtype == jnp.float64:
         return None
     wide = []
-    for value in (params, state, inputs, cotangent):
+    for value in given:
         leaves, rebuilt = floating_leaves(value)
         wide.append(rebuilt([leaf.astype(jnp.float64) for leaf in leaves]))
     try:
-        return gradient(0.0, False, *wide)
+        return gradient(tuple(wide))
     except (TypeError, ValueError):  # a step that has float32 written into it
         return None
 
 
 def _digits(other: Gradient, exact: Gradient, unit: float) -> float:
     """Decimal digits to which two gradients agree, at most those of the dtype."""
-    change = np.exp(float(other.log_norm) - float(exact.log_norm)) if _alive(other, exact) else 1.0
+    logs = float(other.log_norm), float(exact.log_norm)
+    if not all(map(math.isfinite, logs)):  # gone, in both or in one; or NaN
+        return -math.log10(unit) if logs[0] == logs[1] else 0.0
+    size = math.exp(min(logs[0] - logs[1], 100.0))  # far above 1, no digit is left anyway
     directions = (np.asarray(each.direction, float) for each in (other, exact))
-    left, right = directions
-    distance = float(np.linalg.norm(min(change, 1e9) * left - right))
-    if math.isnan(distance):
-        return 0.0
+    distance = float(np.linalg.norm(size * next(directions) - next(directions)))
     return max(0.0, -math.log10(max(distance, unit)))
-
-
-def _alive(*gradients: Gradient) -> bool:
-    return all(math.isfinite(float(each.log_norm)) for each in gradients)

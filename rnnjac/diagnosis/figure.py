@@ -54,10 +54,14 @@ def gradients(d: Diagnosis, ax: Axes) -> None:
     _family(ax, d.curves.leading, LEADING, "leading gradient")
     if d.curves.loss is not None:
         _family(ax, d.curves.loss - d.curves.loss[:, :1], LOSS, "gradient of the loss")
-    for factor, name in ((np.e, "1/e"), (FAR, "1/1000")):
-        ax.axhline(-np.log(factor), color=INK, lw=0.8, ls=":")
-        place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "right"}
-        ax.text(0.995, -np.log(factor), name, va="bottom", fontsize=8.5, **place)
+    low, high = ax.get_ylim()
+    for factor, name in ((FAR, "1/1000"), (np.e, "1/e")):
+        level = -np.log(factor)
+        ax.axhline(level, color=INK, lw=0.8, ls=":")
+        # beside the axes, and only one where the two would stand on each other
+        if factor == FAR or np.log(FAR) - 1 > 0.05 * (high - low):
+            place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "center"}
+            ax.text(1.01, level, name, fontsize=8.5, **place)
     _labelled(ax, "lag (steps back)", "log gradient norm (nat)")
 
 
@@ -69,23 +73,14 @@ def growth(d: Diagnosis, ax: Axes) -> None:
 
 def cell(d: Diagnosis, ax: Axes) -> None:
     """Gates that keep the state, else slopes of the units, else growth per step."""
-    if d.curves.keep is not None:
-        values, name = d.curves.keep, "update gate" if d.gates.kind[:3] == "gru" else "forget gate"
-    elif d.curves.slopes is not None:
-        values, name = d.curves.slopes, "slope of a unit"
+    gates, slopes = d.curves.keep, d.curves.slopes
+    if gates is not None and d.gates is not None:
+        gate = "update gate" if d.gates.kind.startswith("gru") else "forget gate"
+        _shares(ax, gates, gate, (TENTH, 1 - TENTH))
+    elif slopes is not None:
+        _shares(ax, slopes, "slope of a unit", (TENTH,))
     else:
-        values, name = _gains(d.curves.growth), "log growth of one step (nat)"
-    if values.size:
-        low, high = min(0.0, values.min()), max(1.0, values.max())
-        if name.startswith("log"):
-            low, high = values.min(), max(values.max(), values.min() + 1e-3)
-        weights = np.full(values.size, 1 / values.size)
-        ax.hist(values, bins=40, range=(low, high), weights=weights, color=LEADING)
-    if not name.startswith("log"):
-        edges = (TENTH, 1 - TENTH) if d.curves.keep is not None else (TENTH,)
-        for edge in edges:
-            ax.axvline(edge, color=INK, lw=0.8, ls=":")
-    _labelled(ax, name, "share")
+        _shares(ax, _gains(d.curves.growth), "log growth of one step (nat)", ())
 
 
 PANELS: dict[str, Callable[[Diagnosis, Axes], None]] = {
@@ -94,6 +89,19 @@ PANELS: dict[str, Callable[[Diagnosis, Axes], None]] = {
     "Growth from the start": growth,
     "Cell": cell,
 }
+
+
+def _shares(ax: Axes, values: np.ndarray, name: str, edges: tuple[float, ...]) -> None:
+    """Histogram of values, with marks; from 0 to 1 at least where there are any."""
+    if values.size:
+        low, high = values.min(), max(values.max(), values.min() + 1e-3)
+        low, high = (min(0.0, low), max(1.0, high)) if edges else (low, high)
+        weights = np.full(values.size, 1 / values.size)
+        kind: dict[str, Any] = {"histtype": "stepfilled", "color": LEADING}
+        ax.hist(values, bins=40, range=(low, high), weights=weights, **kind)
+    for edge in edges:
+        ax.axvline(edge, color=INK, lw=0.8, ls=":")
+    _labelled(ax, name, "share")
 
 
 def _gains(curves: np.ndarray) -> np.ndarray:
@@ -108,7 +116,7 @@ def _family(ax: Axes, rows: np.ndarray, colour: str, label: str) -> None:
     chosen = np.unique(np.linspace(0, len(rows) - 1, SHOWN).astype(int))
     if len(rows) > 1:
         for row in shown[chosen]:
-            ax.plot(row, color=colour, lw=0.6, alpha=0.35)
+            ax.plot(row, color=colour, lw=0.9, alpha=0.5)
     ends = np.array([row[~np.isnan(row)][-1] if (~np.isnan(row)).any() else 0.0 for row in rows])
     ax.plot(shown[np.argsort(ends)[(len(rows) - 1) // 2]], color=colour, lw=1.8, label=label)
 
@@ -117,5 +125,9 @@ def _labelled(ax: Axes, x: str, y: str) -> None:
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     if ax.get_legend_handles_labels()[0]:
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}
+        place: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (0, 1),
+            "borderaxespad": 0.3,
+        }
         ax.legend(frameon=False, ncols=2, **place)

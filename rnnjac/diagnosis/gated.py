@@ -33,7 +33,7 @@ class Layer(NamedTuple):
 def layers(params: Any, samples: Samples) -> list[Layer]:
     """Readings of every layer that is such a cell; the paths of each add up to its Jacobian."""
     found, first = [], 0
-    for kinds, weights, (before, after, arriving), x in _split(params, samples):
+    for kinds, weights, (before, _, arriving), x in _split(params, samples):
         size = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], before))[0].size
         block = samples.factors[:, first : first + size, first : first + size]
         first += size

@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from rnnjac.diagnosis.result import Diagnosis, Finding
-from rnnjac.diagnosis.text import figures, number, title
+from rnnjac.diagnosis.text import figures, title
 
 # Colours of the figures, each by a variable of the page, which has two sets of them.
 THEMED = {
@@ -43,7 +43,8 @@ li p { margin: .2rem 0 0; }
 .source, figcaption { color: var(--soft); font-size: .9rem; }
 .well { border-left-color: #44aa99; background: var(--ground); padding: .6rem .9rem;
   border-left: .3rem solid #44aa99; margin: 0; }
-.panels { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); }
+.panels { display: grid; gap: 1.2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(25rem, 100%), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figure svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; }
@@ -68,7 +69,7 @@ th { color: var(--soft); width: 11rem; }
 
 
 def save(d: Diagnosis, path: str | Path) -> Path:
-    """Write the page beside ``path`` and put it in its place, so that no half of one is ever there."""
+    """Write the page beside ``path`` and put it there when complete, never half of one."""
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -89,10 +90,10 @@ def page(d: Diagnosis) -> str:
     from rnnjac.diagnosis.figure import PANELS, one_panel
 
     panels = []
-    for number_, (name, draw) in enumerate(PANELS.items()):
-        drawn = _svg(one_panel(d, draw), f"p{number_}-", name)
+    for place, (name, draw) in enumerate(PANELS.items()):
+        drawn = _svg(one_panel(d, draw), f"p{place}-", name)
         caption = html.escape(name)
-        panels.append(f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>")
+        panels.append(f"<figure><figcaption>{caption}</figcaption>{drawn}</figure>")
     findings = "".join(_finding(finding) for finding in d.findings)
     healthy = '<p class="well">No finding: nothing to change.</p>'
     rows = "".join(
@@ -108,13 +109,10 @@ def page(d: Diagnosis) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    name, seen, change, source = (
-        html.escape(text)
-        for text in (finding.name, finding.seen, finding.change, finding.source)
-    )
-    value = html.escape(number(finding.figure))
+    sentences = (f"{text[:1].upper()}{text[1:]}" for text in finding if isinstance(text, str))
+    name, seen, change, source = (html.escape(text) for text in sentences)
     return (
-        f"<li><h3>{name}: {value}</h3><p>{seen}.</p><p><b>Change:</b> {change}.</p>"
+        f"<li><h3>{name}</h3><p>{seen}.</p><p><b>Change:</b> {change}.</p>"
         f'<p class="source">{source}</p></li>'
     )
 

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnjac.diagnosis.along import Samples
+
 # Jacobians in float32 fit their own matrix to some 1e-6, and another one not at all (order 1).
 FIT = 1e-3
 
@@ -26,17 +28,17 @@ class Recurrence(NamedTuple):
     gamma: float | None
 
 
-def recognised(params: Any, factors: Any, before: Any, after: Any) -> Recurrence | None:
-    """The recurrence of a network with one state of n units, or None if it is of another kind.
+def recognised(params: Any, samples: Samples) -> Recurrence | None:
+    """The recurrence of a network whose state is one vector, or None if it is of another kind.
 
-    Parameters
-    ----------
-    params : pytree
-        Any leaf of shape (n, n), or its transpose, may be the recurrent matrix.
-    factors, before, after : arrays of shape (samples, n, n) and twice (samples, n)
-        Jacobians and the states before and after their steps.
+    Any leaf of ``params`` of shape (n, n), or its transpose, may be the recurrent matrix.
     """
-    J, before, after = (np.asarray(a, float) for a in (factors, before, after))
+    if len(leaves := jax.tree.leaves(samples.before)) != 1 or leaves[0].ndim != 2:
+        return None
+    after = jax.tree.leaves(samples.after)
+    J, before, after = (np.asarray(a, float) for a in (samples.factors, *leaves, *after))
+    if not (np.isfinite(J).all() and np.isfinite(after).all()):
+        return None
     for matrix in _candidates(params, J.shape[-1]):
         for preactivation in (False, True):
             fit = _fitted(matrix, J, preactivation)

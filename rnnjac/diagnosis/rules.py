@@ -13,13 +13,25 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from rnnjac.diagnosis.assemble import LOG_FAR, TENTH, computed, middle
+from rnnjac.diagnosis.conditions import (
+    LOG_TEN,
+    chaotic,
+    chrono,
+    clip,
+    explodes,
+    fallen,
+    lasting,
+    length,
+    misleads,
+    saturated,
+    times,
+    too_many_dead,
+    vanishes,
+    window,
+)
 from rnnjac.diagnosis.result import Diagnosis, Finding
 
 MOST = 5
-LOG_TEN = math.log(10)
 
 
 class Rule(NamedTuple):
@@ -46,85 +58,6 @@ def with_findings(d: Diagnosis) -> Diagnosis:
     return d._replace(findings=tuple(findings))
 
 
-def length(d: Diagnosis) -> int:
-    """Steps of a sequence, the middle one of many."""
-    return int(middle(d.steps))
-
-
-def lasting(d: Diagnosis) -> float:
-    """Log of what is left of the leading gradient after the whole sequence."""
-    return middle(d.curves.logs[:, 0])
-
-
-def vanishes(d: Diagnosis) -> bool:
-    """Whether less than a thousandth of the leading gradient is left."""
-    return lasting(d) < -LOG_FAR
-
-
-def explodes(d: Diagnosis) -> bool:
-    """Whether it grows by more than a thousand in more than half of the sequences."""
-    return d.explosion.share > 0.5
-
-
-def chaotic(d: Diagnosis) -> bool:
-    """Whether rounding alone grows to the size of the state within the sequence, which is bounded.
-
-    eps e^(lambda T) > 1.
-    """
-    digits = -math.log(np.finfo(computed(d.precision.dtype)).eps)
-    return explodes(d) and not d.explosion.unbounded and d.lyapunov.exponent * length(d) > digits
-
-
-def _saturated(d: Diagnosis) -> bool:
-    """Whether slopes below 0.1 alone cost a thousand, and slopes more than the matrix does."""
-    u, r = d.units, d.recurrent
-    if not vanishes(d) or u.saturated is None or u.log_slope is None or r is None:
-        return False
-    enough = u.saturated * -math.log(TENTH) * length(d) > LOG_FAR
-    return enough and u.log_slope < min(0.0, _log(r.radius))
-
-
-def _dead(d: Diagnosis) -> float:
-    """Share of dead units that costs a thousand: a random matrix without them has a spectral radius
-    (1 - share)^(1/2) times as large. Half of the units at most."""
-    return min(0.5, 2 * LOG_FAR / length(d))
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf
-
-
-def _times(log: float) -> str:
-    """A factor, given its log: '35 times', '1e+40 times'."""
-    return "without end" if math.isinf(log) else f"{_power(log)} times"
-
-
-def _power(log: float) -> str:
-    return f"{math.exp(log):.3g}" if abs(log) < LOG_FAR else f"1e{log / LOG_TEN:+.0f}"
-
-
-def _clip(d: Diagnosis) -> str:
-    if d.clipping is None:
-        return "clip the gradient's norm at half to ten times its average (give `loss` for numbers)"
-    low, high = d.clipping.low, d.clipping.high
-    return f"clip the gradient's norm at {low:.3g} to {high:.3g}, half to ten times its average"
-
-
-def _chrono(d: Diagnosis) -> str:
-    T = max(length(d), 2)
-    bias = math.log(max(T - 1, 1))
-    return (
-        f"start the biases by initializers.chrono({T}) (forget bias up to {bias:.2g}, input bias "
-        "its negative), or set all forget biases to that"
-    )
-
-
-def _fallen(d: Diagnosis) -> str:
-    left = lasting(d)
-    what = "nothing of it" if math.isinf(left) else f"{_power(left)} of it"
-    return f"the leading gradient is down by e after {d.horizon.leading} steps, {what} is left"
-
-
 RULES = (
     Rule(
         "not finite",
@@ -142,9 +75,9 @@ RULES = (
         lambda d: d.explosion.share,
         lambda d: (
             f"in {round(d.explosion.share * len(d.steps))} of {len(d.steps)} sequences gradients "
-            f"grow, up to {_times(d.explosion.growth)}"
+            f"grow, up to {times(d.explosion.growth)}"
         ),
-        _clip,
+        clip,
         "Pascanu et al. (2013), 3.2",
     ),
     Rule(
@@ -152,7 +85,7 @@ RULES = (
         lambda d: explodes(d) and d.explosion.unbounded,
         "states grow at more than half the rate of the gradient: nothing bounds them",
         lambda d: d.rates.leading.value,
-        lambda d: f"states grow with the gradient, which gains {_times(lasting(d))}",
+        lambda d: f"states grow with the gradient, which gains {times(lasting(d))}",
         lambda d: (
             f"scale the recurrent matrix by {math.exp(-d.rates.leading.value):.2g}, start it as "
             "(a multiple of) the identity or orthogonal, or use a bounded activation"
@@ -166,11 +99,11 @@ RULES = (
         lambda d: d.lyapunov.exponent,
         lambda d: (
             f"bounded states with the exponent {d.lyapunov.exponent:.3g} a step: the gradient "
-            f"gains {_times(lasting(d))} and says nothing of far steps; clipping does not help"
+            f"gains {times(lasting(d))} and says nothing of far steps; clipping does not help"
         ),
         lambda d: (
             "reduce the gain of the recurrent matrix, or train on windows of some "
-            f"{max(1, round(1 / d.lyapunov.exponent))} to {_window(d)} steps; gradient flossing"
+            f"{max(1, round(1 / d.lyapunov.exponent))} to {window(d)} steps; gradient flossing"
         ),
         "Engelken et al. (2023); Metz et al. (2021)",
     ),
@@ -179,10 +112,10 @@ RULES = (
         lambda d: explodes(d) and not d.explosion.unbounded and not chaotic(d),
         "grown by 1000 in most sequences",
         lambda d: lasting(d),
-        lambda d: f"the leading gradient grows, {_times(lasting(d))} over the sequence",
+        lambda d: f"the leading gradient grows, {times(lasting(d))} over the sequence",
         lambda d: (
             f"scale the recurrent matrix by {math.exp(-d.rates.leading.value):.2g} or start it "
-            f"orthogonal; {_clip(d)}"
+            f"orthogonal; {clip(d)}"
         ),
         "Pascanu et al. (2013), 2.1 and 3.2",
     ),
@@ -196,7 +129,7 @@ RULES = (
         "grown tenfold, then fallen tenfold: clipped at its peak, and no rate shows it",
         lambda d: d.transient.peak,
         lambda d: (
-            f"gradients grow {_times(d.transient.peak)} by step {d.transient.step}, then decay: "
+            f"gradients grow {times(d.transient.peak)} by step {d.transient.step}, then decay: "
             "the matrix is far from normal"
         ),
         lambda d: "start with an orthogonal or otherwise normal matrix; clip meanwhile",
@@ -205,8 +138,8 @@ RULES = (
     ),
     Rule(
         "dead units",
-        lambda d: d.gates is None and d.units.dead > _dead(d),
-        "a random matrix without that share of units loses 1000 over the sequence, or half are dead",
+        lambda d: d.gates is None and too_many_dead(d),
+        "a random matrix without so many units loses 1000 over the sequence, or half are dead",
         lambda d: d.units.dead,
         lambda d: f"{d.units.dead:.0%} of the units pass nothing on at any step",
         lambda d: "raise their biases, lower the learning rate, or use a leaky activation or tanh",
@@ -214,10 +147,10 @@ RULES = (
     ),
     Rule(
         "saturated",
-        _saturated,
+        saturated,
         "slopes below 0.1 alone cost 1000 over the sequence, and slopes more than the matrix",
         lambda d: d.units.saturated or 0.0,
-        lambda d: f"{d.units.saturated:.0%} of the slopes are below 0.1; {_fallen(d)}",
+        lambda d: f"{d.units.saturated:.0%} of the slopes are below 0.1; {fallen(d)}",
         lambda d: (
             "scale inputs, input weights and biases down, until slopes are near 1; or a leaky, "
             "residual or gated cell, whose state does not pass the slope"
@@ -230,8 +163,8 @@ RULES = (
         lambda d: vanishes(d) and d.gates is not None and d.gates.shut > 0.5,
         "most gates are below 0.1: the cell hardly keeps anything for two steps",
         lambda d: d.gates.mean if d.gates else 0.0,
-        lambda d: f"gates that keep the state are at {d.gates.mean:.2g}; {_fallen(d)}",
-        _chrono,
+        lambda d: f"gates that keep the state are at {d.gates.mean:.2g}; {fallen(d)}",
+        chrono,
         "Gers et al. (2000); Tallec & Ollivier (2018)",
     ),
     Rule(
@@ -241,9 +174,9 @@ RULES = (
         lambda d: d.gates.horizon if d.gates else 0.0,
         lambda d: (
             f"gates keep {d.gates.mean:.2g} per step, {d.gates.horizon:.3g} steps, of "
-            f"{length(d)} asked; {_fallen(d)}"
+            f"{length(d)} asked; {fallen(d)}"
         ),
-        _chrono,
+        chrono,
         "Jozefowicz et al. (2015); Tallec & Ollivier (2018)",
         after=("forget gates shut",),
     ),
@@ -252,7 +185,7 @@ RULES = (
         lambda d: vanishes(d) and d.recurrent is not None,
         "a thousandth is left, and it is the matrix, not the slopes, that costs most",
         lambda d: d.recurrent.radius if d.recurrent else 0.0,
-        lambda d: f"{_fallen(d)}; the spectral radius is {d.recurrent.radius:.3g}",
+        lambda d: f"{fallen(d)}; the spectral radius is {d.recurrent.radius:.3g}",
         lambda d: (
             "start the recurrent matrix orthogonal or as the identity, gain "
             f"{min(10.0, math.exp(-(d.units.log_slope or 0.0))):.2g} for these slopes; or gates"
@@ -265,7 +198,7 @@ RULES = (
         lambda d: vanishes(d) and d.recurrent is None and d.gates is None,
         "a thousandth is left; what of the cell it is due to is not known here",
         lambda d: lasting(d),
-        _fallen,
+        fallen,
         lambda d: "more gain, an orthogonal start, a residual or leaky path, or gates",
         "Pascanu et al. (2013), 2.1",
         after=("dead units", "transient"),
@@ -295,25 +228,14 @@ RULES = (
     ),
     Rule(
         "radius misleads",
-        lambda d: d.recurrent is not None and _misleads(d),
+        lambda d: d.recurrent is not None and misleads(d),
         "above 1 where the gradient vanishes, or below 1 where it grows",
         lambda d: d.recurrent.radius if d.recurrent else 0.0,
         lambda d: (
-            f"the spectral radius, {d.recurrent.radius:.3g}, says nothing here: the leading rate is "
-            f"{d.rates.leading.value:.3g} a step"
+            f"the spectral radius, {d.recurrent.radius:.3g}, says nothing here: the leading rate "
+            f"is {d.rates.leading.value:.3g} a step"
         ),
         lambda d: "go by the rate; only gamma sigma_max < 1 would decide, and only for vanishing",
         "Pascanu et al. (2013), 2.1",
     ),
 )
-
-
-def _window(d: Diagnosis) -> int:
-    return max(1, round(LOG_FAR / d.lyapunov.exponent))
-
-
-def _misleads(d: Diagnosis) -> bool:
-    if d.recurrent is None:
-        return False
-    grows = explodes(d) or d.transient.peak > LOG_FAR
-    return (d.recurrent.radius > 1 and vanishes(d)) or (d.recurrent.radius < 1 and grows)
