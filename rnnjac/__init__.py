@@ -30,6 +30,8 @@ from rnnjac.bounds import gradient_bound as gradient_bound
 from rnnjac.bounds import spectral_norm as spectral_norm
 from rnnjac.bounds import spectral_radius as spectral_radius
 from rnnjac.cells import gates as gates
+from rnnjac.diagnosis.diagnose import diagnose as diagnose
+from rnnjac.diagnosis.horizon import memory_horizon as memory_horizon
 from rnnjac.linalg.combine import combine as combine
 from rnnjac.linalg.graded import GradedProduct as GradedProduct
 from rnnjac.measures import carousel as carousel

@@ -21,6 +21,15 @@ class AverageNorm(NamedTuple):
     count: jax.Array
 
 
+class Suggestion(NamedTuple):
+    """Thresholds for the norm of a gradient, and the shares (3,) of norms that each would clip."""
+
+    low: float
+    average: float
+    high: float
+    clipped: tuple[float, float, float]
+
+
 def norm(tree: Any) -> jax.Array:
     """Norm of all entries of a pytree together.
 
@@ -172,6 +181,62 @@ def clip_by_average_norm(multiple: float, decay: float = 0.99) -> optax.Gradient
         return clipped, AverageNorm(following.astype(state.average.dtype), count)
 
     return optax.GradientTransformation(init, update)
+
+
+def suggest(norms: Any) -> Suggestion:
+    """Thresholds to clip at, from the norms of gradients that were seen.
+
+    Half the average, the average, and ten times the average: within that range training is said to
+    converge. Average is the mean of the norms, each counted as at most ten times their median, so
+    that a few cliffs do not lift it.
+
+    Parameters
+    ----------
+    norms : array_like, (N,), N >= 1
+        Norms before clipping, of many updates or of many sequences; inf is a norm too.
+
+    Returns
+    -------
+    Suggestion
+        ``low``, ``average``, ``high``, and ``clipped``, the share of the norms at or above each.
+
+    Raises
+    ------
+    ValueError
+        If there is no norm, more than one axis, or one that is negative or NaN, or if half of them
+        are infinite.
+    TypeError
+        If they are no real numbers.
+
+    Notes
+    -----
+    On the host, not to be traced. `clip_by_average_norm` follows the average during training.
+
+    References
+    ----------
+    Pascanu, Mikolov, Bengio (2013), section 3.2.
+
+    Examples
+    --------
+    >>> suggest([1.0] * 9 + [1e6])
+    Suggestion(low=0.95, average=1.9, high=19.0, clipped=(1.0, 0.1, 0.1))
+    """
+    values = np.asarray(norms)
+    if values.dtype.kind not in "iuf":
+        raise checks.error("norms", "real numbers", checks.describe(norms), TypeError)
+    values = values.astype(float)
+    if values.ndim != 1 or not values.size:
+        raise checks.error("norms", "one axis, not empty", f"shape {values.shape}")
+    wrong = np.flatnonzero(~(values >= 0))
+    if wrong.size:
+        raise checks.error("norms", "no NaN and none below 0", f"{values[wrong[0]]} at {wrong[0]}")
+    median = float(np.median(values))
+    if np.isinf(median):
+        raise checks.error("norms", "mostly finite norms", f"{np.isinf(values).sum()} infinite")
+    average = float(np.minimum(values, LARGEST_ENTRY * median).mean())
+    thresholds = average / 2, average, 10 * average
+    low, mean, high = (float((values >= limit).mean()) for limit in thresholds)
+    return Suggestion(*thresholds, (low, mean, high))
 
 
 def _scaled(gradient: Any, size: jax.Array, threshold: jax.Array | float) -> Any:
