@@ -119,7 +119,7 @@ BAD = {
         (step, None, jnp.ones(2), [jnp.ones(2), jnp.ones(2)]),
         {},
         TypeError,
-        r"inputs: expected an array, or .* \(stack the steps .* as tuple.* or as a dict,
+        r"inputs: expected an array, or .* \(stack the steps .* as tuple.* or as a dict",
     ),
     "a list within": (
         (step, None, jnp.ones(2), {"x": [1.0, 2.0]}),

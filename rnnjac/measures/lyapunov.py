@@ -1,5 +1,6 @@
 """Lyapunov exponents by pushing a tangent frame along, with block standard errors."""
 
+import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -226,9 +227,9 @@ def _padded_blocks(system: System, warmup: int, length: jax.Array) -> _Blocks:
         flags, inputs = jax.tree.map(lambda a: a[jnp.where(real, place, 0)], system.inputs)
         return flags & real, inputs
 
-    count, of_block = jnp.arange(odd_rows), jnp.arange(most)[:, None]
+    whole = functools.partial(jnp.arange, dtype=jnp.int32)
+    count, of_block, step = whole(odd_rows), whole(most)[:, None], whole(rows)[None, :]
     before = taken(warmup + count, count < odd)
-    step = jnp.arange(rows)[None, :]
     place = warmup + odd + of_block * size + step
     inputs = taken(place, (of_block < number) & (step < size))
     return _Blocks(number, size, odd, most, rows, odd_rows, before, inputs)
@@ -277,8 +278,9 @@ def _summary(
         zero = jnp.zeros(k, totals.dtype)
         none = LyapunovExponents(zero, zero, totals, jnp.zeros(0, jnp.int32))
         return none, jnp.zeros(k, bool)
-    number, size = jnp.asarray(found.number), jnp.maximum(jnp.asarray(found.size), 1)
-    times = jnp.minimum(jnp.arange(1, blocks + 1), number) * size + jnp.asarray(found.odd)
+    number, size, odd = (jnp.asarray(n, jnp.int32) for n in (found.number, found.size, found.odd))
+    size = jnp.maximum(size, 1)
+    times = jnp.minimum(jnp.arange(1, blocks + 1, dtype=jnp.int32), number) * size + odd
     history = totals / jnp.maximum(times, 1).astype(totals.dtype)[:, None]
     # A direction once lost stays lost: its blocks are -inf, and so no spread is defined.
     alive = ~jnp.isneginf(totals[-1])
@@ -289,13 +291,13 @@ def _summary(
     order = jnp.argsort(-history[-1])
     spread = jnp.where(known, spread, 0)
     history = history[:, order]
-    result = LyapunovExponents(history[-1], spread[order], history, times.astype(jnp.int32))
+    result = LyapunovExponents(history[-1], spread[order], history, times)
     return result, known[order]
 
 
 def _standard_error(gained: jax.Array, number: jax.Array) -> jax.Array:
     """The standard error of the mean of the first ``number`` rows."""
-    inside = (jnp.arange(gained.shape[0]) < number)[:, None]
+    inside = (jnp.arange(gained.shape[0], dtype=jnp.int32) < number)[:, None]
     count = jnp.maximum(number, 1).astype(gained.dtype)
     mean = jnp.sum(jnp.where(inside, gained, 0), axis=0, keepdims=True) / count
     centred = jnp.where(inside, gained - mean, 0)

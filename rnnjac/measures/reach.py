@@ -74,10 +74,10 @@ def reach(
     Array([-1.], dtype=float32)
     """
     logs = _reach(step, params, state, inputs, length, top, chunk)
-    ends = jnp.arange(logs.shape[0])
+    ends = jnp.arange(logs.shape[0], dtype=jnp.int32)
     none = ends[:, None] < ends[None, :]
     if is_array(length):
-        none = none | (ends > jnp.asarray(length))[:, None]
+        none = none | (ends > jnp.asarray(length, jnp.int32))[:, None]
     return undefined(none[:, :, None], logs)
 
 

@@ -126,8 +126,8 @@ def spectrum(
     Array([ 1., -1.], dtype=float32)
     """
     total = number_of_steps(inputs, length)
-    last = length if is_array(length) else total
-    times = jnp.asarray(last, jnp.int32) if at is None else _times(at, total)
+    last = jnp.asarray(length if is_array(length) else total, jnp.int32)
+    times = last if at is None else _times(at, total)
     ends, place = _in_order(times, total)
     # where no input has rows, one program does for any number of steps
     rows = None if jax.tree.leaves(inputs) else 1

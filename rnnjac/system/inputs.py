@@ -63,6 +63,6 @@ def until(inputs: Any, steps: int, length: Any) -> Any:
     """
     if not is_array(length):
         return jax.tree.map(lambda rows: rows[:steps], inputs)
-    time = jnp.arange(steps)
-    real = time < length
+    time = jnp.arange(steps, dtype=jnp.int32)
+    real = time < length.astype(jnp.int32)
     return real, jax.tree.map(lambda rows: rows[jnp.where(real, time, 0)], inputs)
