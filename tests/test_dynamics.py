@@ -83,7 +83,7 @@ BAD = {
         (step, None, jnp.ones(2), jnp.ones((3, 1))),
         {"length": 4},
         ValueError,
-        "length: expected 3, the rows of inputs; got 4",
+        "length: expected at most 3, the rows of inputs; got 4",
     ),
     "negative length": (
         (step, None, jnp.ones(2)),
@@ -112,20 +112,62 @@ BAD = {
     "integer state": (
         (step, None, jnp.ones(2, jnp.int32)),
         {"length": 1},
-        TypeError,
-        "state: expected real floating-point leaves; got dtype int32",
+        ValueError,
+        "state: expected at least one floating-point number; got dtype int32",
     ),
-    "complex state": (
-        (step, None, jnp.ones(2, jnp.complex64)),
+    "a list of steps": (
+        (step, None, jnp.ones(2), [jnp.ones(2), jnp.ones(2)]),
+        {},
+        TypeError,
+        r"inputs: expected an array, or .* \(stack the steps .* as tuple.* or as a dict",
+    ),
+    "a list within": (
+        (step, None, jnp.ones(2), {"x": [1.0, 2.0]}),
+        {},
+        TypeError,
+        r"inputs: expected an array, or .*; got a list of 2",
+    ),
+    "names as inputs": (
+        (step, None, jnp.ones(2), ("a", "b")),
+        {},
+        TypeError,
+        r"inputs: expected an array, or .*; got 'a' \(str\)",
+    ),
+    "a name as state": (
+        (step, None, {"h": jnp.ones(2), "kind": "lstm"}),
         {"length": 1},
         TypeError,
-        "state: expected real floating-point leaves; got dtype complex64",
+        r"state: expected leaves that are arrays or numbers; got 'lstm' \(str\)",
+    ),
+    "a traced length without inputs": (
+        (step, None, jnp.ones(2)),
+        {"length": jnp.array(3)},
+        TypeError,
+        "length: expected an int when inputs is None.*; got an array",
+    ),
+    "lengths of several": (
+        (step, None, jnp.ones(2), jnp.ones((4, 1))),
+        {"length": jnp.array([3, 2])},
+        TypeError,
+        r"length: expected one integer; got an array of shape \(2,\)",
+    ),
+    "a parameter that nothing can tell apart": (
+        (step, {"w": jnp.ones(2), "kind": {1, 2}}, jnp.ones(2)),
+        {"length": 1},
+        TypeError,
+        r"params: expected leaves that are arrays or numbers, or can be hashed .*; got {1, 2}",
+    ),
+    "a state and an output": (
+        (lambda p, s, x: (s, s), None, jnp.ones(2)),
+        {"length": 1},
+        ValueError,
+        r"step: expected .*; got a pair \(state, output\): pass rnnjac.interop.without_output",
     ),
     "empty state": (
         (step, None, jnp.ones(0)),
         {"length": 1},
         ValueError,
-        "state: expected at least one number; got an empty pytree",
+        "state: expected at least one floating-point number; got an empty pytree",
     ),
     "shape changes": (
         (lambda p, s, x: s[:1], None, jnp.ones(2)),
@@ -134,12 +176,28 @@ BAD = {
         r"step: expected a state leaf of shape \(2,\) and dtype float..; got shape \(1,\)",
     ),
     "structure changes": (
-        (lambda p, s, x: (s, s), None, jnp.ones(2)),
+        (lambda p, s, x: (s, s, s), None, jnp.ones(2)),
         {"length": 1},
         ValueError,
         "step: expected a state of structure",
     ),
 }
+# there is one precision only without JAX_ENABLE_X64
+if jax.config.jax_enable_x64:
+    BAD |= {
+        "inputs of another precision": (
+            (lambda p, s, x: s + x, None, jnp.ones(2), np.ones((3, 2), np.float32)),
+            {},
+            TypeError,
+            "inputs: expected dtype float64, as the state has .*; got dtype float32",
+        ),
+        "floats of two precisions": (
+            (step, None, (jnp.ones(2, jnp.float32), np.ones(2, np.complex128))),
+            {"length": 1},
+            TypeError,
+            "state: expected leaves of one dtype; got float32 and float64",
+        ),
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())

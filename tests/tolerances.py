@@ -240,3 +240,9 @@ REACH_BY_SVD = 5
 LEADING_VECTOR = 20000
 # Orthonormality of vectors: a QR, some 10 sweeps of rotations and two products, a few eps each.
 LEADING_ORTHOGONALITY = 100
+
+# --- lengths ---
+# The same steps in another program: sums of 40 terms of 3 entries fused otherwise, some eps each,
+# times what the smallest of 3 singular values loses to rounding (errors of some 1000 eps are
+# reported there).
+PADDED = 10000

@@ -9,6 +9,8 @@ function needs it, so the modules share their names with the packages without be
     step, params, state = interop.torch.load("weights.npz", "encoder.rnn")
     rnnjac.spectrum(step, params, state, inputs)
 
+`without_output` adapts a step that returns (state, output).
+
 flax, equinox and safetensors come with ``pip install "rnnjac[interop]"``.
 """
 
@@ -16,3 +18,4 @@ from rnnjac.interop import equinox as equinox
 from rnnjac.interop import flax as flax
 from rnnjac.interop import torch as torch
 from rnnjac.interop._network import Network as Network
+from rnnjac.interop._output import without_output as without_output

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjac import cells
+from rnnjac._support import checks
 from rnnjac.cells import Cell
 
 
@@ -49,9 +50,13 @@ def elman(W_x: jax.Array, W_s: jax.Array, b: jax.Array, activation: str) -> Laye
     return Layer("elman", W_x.shape[1], W_s.shape[1], activation, params)
 
 
-def lstm(W_x: jax.Array, W_h: jax.Array, b: jax.Array) -> Layer:
-    """LSTM layer with these weights, blocks i, f, g, o."""
-    return Layer("lstm", W_x.shape[1], W_h.shape[1], "tanh", {"W_x": W_x, "W_h": W_h, "b": b})
+def lstm(W_x: jax.Array, W_h: jax.Array, b: jax.Array, W_r: jax.Array | None = None) -> Layer:
+    """LSTM layer with these weights, blocks i, f, g, o, and the projection W_r of its output."""
+    params = {"W_x": W_x, "W_h": W_h, "b": b}
+    if W_r is None:
+        return Layer("lstm", W_x.shape[1], W_h.shape[1], "tanh", params)
+    sizes = W_x.shape[1], W_r.shape[1]
+    return Layer(f"lstm to {W_r.shape[0]}", *sizes, "tanh", params | {"W_r": W_r})
 
 
 def gru(W_x: jax.Array, W_h: jax.Array, b_x: jax.Array, b_h: jax.Array) -> Layer:
@@ -60,27 +65,68 @@ def gru(W_x: jax.Array, W_h: jax.Array, b_x: jax.Array, b_h: jax.Array) -> Layer
     return Layer("gru", W_x.shape[1], W_h.shape[1], "tanh", params)
 
 
-def network(layers: Sequence[Layer]) -> Network:
-    """Network of cells of rnnjac, stacked if there are several layers."""
+def network(layers: Sequence[Layer], dtype: Any = None) -> Network:
+    """Network of cells of rnnjac, stacked if there are several layers; in a precision if given."""
+    layers = [layer._replace(params=cast(layer.params, dtype)) for layer in layers]
     shapes = tuple((a.kind, a.inputs, a.hidden, a.activation) for a in layers)
-    cell = _cell(shapes, layers[0].params["W_x"].dtype)
+    step, start = _cell(shapes, layers[0].params["W_x"].dtype)
     params = tuple(layer.params for layer in layers)
-    return Network(cell.step, params if len(layers) > 1 else params[0], cell.initial_state())
+    return Network(step, params if len(layers) > 1 else params[0], start())
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """The floating-point arrays of a tree in another precision; as they are if it is None."""
+    if dtype is None:
+        return tree
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise checks.error("dtype", "a floating-point dtype", repr(dtype), TypeError)
+
+    def one(leaf: Any) -> Any:
+        floats = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)
+        return leaf.astype(dtype) if floats else leaf
+
+    return jax.tree.map(one, tree)
 
 
 # The compiled functions of rnnjac are keyed by the step function itself: two sets of weights for
 # one architecture (checkpoints of a training run) share one step, hence one compilation.
 @functools.lru_cache(maxsize=128)
-def _cell(shapes: tuple[tuple[str, int, int, str], ...], dtype: Any) -> Cell:
+def _cell(shapes: tuple[tuple[str, int, int, str], ...], dtype: Any) -> tuple[Callable, Callable]:
+    """Step, for data of any precision, and start."""
     made = []
     for kind, inputs, hidden, activation in shapes:
         if kind == "elman":
             made.append(cells.elman(inputs, hidden, activation, dtype=dtype))
         elif kind == "lstm":
             made.append(cells.lstm(inputs, hidden, dtype=dtype))
-        else:
+        elif kind == "gru":
             made.append(cells.gru(inputs, hidden, reset="after", dtype=dtype))
-    return made[0] if len(made) == 1 else cells.stack(made)
+        else:
+            made.append(_projected(cells.lstm(inputs, hidden, dtype=dtype), int(kind.split()[-1])))
+    cell = made[0] if len(made) == 1 else cells.stack(made)
+
+    def step(params: Any, state: Any, x: Any) -> Any:
+        # weights are float32 as a rule, and data from NumPy float64
+        return cell.step(params, state, cast(x, jax.tree.leaves(params)[0].dtype))
+
+    return step, cell.initial_state
+
+
+def _projected(cell: Cell, outputs: int) -> Cell:
+    """LSTM whose output W_r (o * tanh c), of fewer numbers, is what it and the layer above see.
+
+    Its parameters come from outside: there is no start for them here.
+    """
+
+    def step(params: Any, state: Any, x: Any) -> Any:
+        c, h = cell.step(params, state, x)
+        return cells.LSTMState(c, params["W_r"] @ h)
+
+    def initial_state() -> Any:
+        zeros = cell.initial_state().c
+        return cells.LSTMState(zeros, zeros[:outputs])
+
+    return cell._replace(step=step, initial_state=initial_state)
 
 
 def in_dtype_of(params: Any, state: Any) -> Any:

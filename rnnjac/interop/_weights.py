@@ -4,7 +4,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,12 @@ ADVICE = (
     "numpy.savez('weights.npz', **{k: v.cpu().numpy() for k, v in module.state_dict().items()}) "
     "or safetensors.torch.save_file(module.state_dict(), 'weights.safetensors')"
 )
-RECURRENT = re.compile(r"(?:.*\.)?(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d+)?(?:_reverse)?")
+# a weight or a bias, or one of the parts that torch stores it in
+STORED = re.compile(
+    r"(?P<place>(?:.*?\.)??)(?:parametrizations\.)?"
+    r"(?P<name>(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d+)?(?:_reverse)?)"
+    r"(?P<part>|_raw|_g|_v|_u|_orig|\.original[01]?|\.\d+\..*)"
+)
 
 # A pickle of protocol 2 to 5 opens with 0x80 and the protocol, then an opcode. A .safetensors file
 # may open alike (its first eight bytes are a length, low byte first) but goes on with zeros and a
@@ -30,10 +35,10 @@ PICKLED = re.compile(rb"\x80[\x02-\x05]")
 ZIPPED = b"PK\x03\x04"
 
 
-def read(source: Any) -> dict[str, Any]:
-    """Recurrent weights of a source by their full names; see `rnnjac.interop.torch.load`."""
+def read(source: Any) -> Mapping[str, Any]:
+    """Tensors of a source by their full names; of a file the recurrent ones, None for the rest."""
     if isinstance(source, Mapping):
-        return {name: source[name] for name in _recurrent(source)}
+        return source
     if not isinstance(source, (str, os.PathLike)):
         expected = "a mapping from names to arrays, or a path"
         raise checks.error("source", expected, type(source).__name__, TypeError)
@@ -65,10 +70,6 @@ def array(name: str, value: Any) -> np.ndarray:
     return found
 
 
-def _recurrent(names: Iterable[Any]) -> list[str]:
-    return [name for name in names if isinstance(name, str) and RECURRENT.fullmatch(name)]
-
-
 def _holds_pickle(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(9)
@@ -86,7 +87,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
         raise _unreadable(".npz archive", path, "cut short, or not an archive")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in _recurrent(archive.files)}
+            return _recurrent(archive.files, archive.__getitem__)
     # what a damaged archive raises depends on the damage; an array of objects is a ValueError
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as problem:
         raise _unreadable(".npz archive", path, problem) from problem
@@ -96,9 +97,13 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     safetensors = _network.require("safetensors")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in _recurrent(file.keys())}
+            return _recurrent(file.keys(), file.get_tensor)
     except safetensors.SafetensorError as problem:
         raise _unreadable(".safetensors file", path, problem) from problem
+
+
+def _recurrent(names: Iterable[str], get: Callable[[str], Any]) -> dict[str, Any]:
+    return {name: get(name) if STORED.fullmatch(name) else None for name in names}
 
 
 def _unreadable(kind: str, path: Path, problem: Exception | str) -> Exception:

@@ -12,7 +12,7 @@ from rnnjac.interop import _network
 from rnnjac.interop._network import Network
 
 
-def from_equinox(cell: Any, state: Any = None) -> Network:
+def from_equinox(cell: Any, state: Any = None, *, dtype: Any = None) -> Network:
     """Network that calls an Equinox cell itself.
 
     s_t = cell(x_t, s_{t-1}), for ``equinox.nn.GRUCell``, ``LSTMCell`` and any module called like
@@ -24,6 +24,8 @@ def from_equinox(cell: Any, state: Any = None) -> Network:
         Called as ``cell(x, state)``; returns the next state.
     state : pytree of floats, optional
         Start, needed for modules other than GRUCell and LSTMCell, whose start is zero by default.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default.
 
     Returns
     -------
@@ -56,6 +58,7 @@ def from_equinox(cell: Any, state: Any = None) -> Network:
     (3,)
     """
     equinox = _module(cell)
+    cell = _network.cast(cell, dtype)
     params, static = equinox.partition(cell, equinox.is_inexact_array)
     if state is None:
         state = _network.in_dtype_of(params, _zeros(equinox, cell))
@@ -65,12 +68,14 @@ def from_equinox(cell: Any, state: Any = None) -> Network:
     return Network(_network.cached(_step, key), params, state)
 
 
-def convert(cell: Any) -> Network:
+def convert(cell: Any, *, dtype: Any = None) -> Network:
     """Network with the weights of an Equinox cell in the cell of rnnjac that computes the same.
 
     Parameters
     ----------
     cell : equinox.nn.GRUCell or equinox.nn.LSTMCell
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default.
 
     Returns
     -------
@@ -99,13 +104,13 @@ def convert(cell: Any) -> Network:
     if isinstance(cell, equinox.nn.LSTMCell):
         rows = cell.weight_hh.shape[0]
         bias = _or_zeros(cell.bias, rows, cell.weight_hh)
-        return _network.network([_network.lstm(cell.weight_ih, cell.weight_hh, bias)])
+        return _network.network([_network.lstm(cell.weight_ih, cell.weight_hh, bias)], dtype)
     if isinstance(cell, equinox.nn.GRUCell):
         rows, n = cell.weight_hh.shape
         b_x = _or_zeros(cell.bias, rows, cell.weight_hh)
         b_n = _or_zeros(cell.bias_n, n, cell.weight_hh)
         b_h = jnp.concatenate([jnp.zeros(2 * n, b_n.dtype), b_n])
-        return _network.network([_network.gru(cell.weight_ih, cell.weight_hh, b_x, b_h)])
+        return _network.network([_network.gru(cell.weight_ih, cell.weight_hh, b_x, b_h)], dtype)
     expected = "an equinox.nn.GRUCell or LSTMCell"
     raise checks.error("cell", expected, type(cell).__name__, TypeError)
 

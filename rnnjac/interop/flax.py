@@ -12,7 +12,14 @@ from rnnjac.interop import _flax_weights, _network
 from rnnjac.interop._network import Network
 
 
-def from_linen(cell: Any, variables: Mapping[str, Any], inputs: int, state: Any = None) -> Network:
+def from_linen(
+    cell: Any,
+    variables: Mapping[str, Any],
+    inputs: int,
+    state: Any = None,
+    *,
+    dtype: Any = None,
+) -> Network:
     """Network that applies a linen cell itself.
 
     s_t = cell.apply(variables, s_{t-1}, x_t)[0], the new carry, for every
@@ -28,6 +35,9 @@ def from_linen(cell: Any, variables: Mapping[str, Any], inputs: int, state: Any 
     state : pytree of floats, optional
         Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
         in the dtype of the variables.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default. A cell that was made with a
+        ``dtype`` of its own goes on computing in that.
 
     Returns
     -------
@@ -60,13 +70,14 @@ def from_linen(cell: Any, variables: Mapping[str, Any], inputs: int, state: Any 
     """
     _require_cell(cell, "flax.linen")
     inputs = checks.integer("inputs", inputs, 0)
+    variables = _network.cast(variables, dtype)
     if state is None:
         start = cell.initialize_carry(jax.random.key(0), (inputs,))
         state = _network.in_dtype_of(variables, start)
     return Network(_network.cached(_linen_step, cell), variables, state)
 
 
-def from_nnx(cell: Any, state: Any = None) -> Network:
+def from_nnx(cell: Any, state: Any = None, *, dtype: Any = None) -> Network:
     """Network that calls an nnx cell itself.
 
     s_t = cell(s_{t-1}, x_t)[0], the new carry, for every ``flax.nnx.RNNCellBase``: SimpleCell,
@@ -79,6 +90,9 @@ def from_nnx(cell: Any, state: Any = None) -> Network:
     state : pytree of floats, optional
         Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
         in the dtype of its weights.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default. A cell that was made with a
+        ``dtype`` of its own goes on computing in that.
 
     Returns
     -------
@@ -109,6 +123,7 @@ def from_nnx(cell: Any, state: Any = None) -> Network:
     """
     nnx = _require_cell(cell, "flax.nnx")
     graph, params, rest = nnx.split(cell, nnx.Param, ...)
+    params = _network.cast(params, dtype)
     if state is None:
         start = cell.initialize_carry((cell.in_features,), rngs=nnx.Rngs(0))
         state = _network.in_dtype_of(params, start)
@@ -118,7 +133,7 @@ def from_nnx(cell: Any, state: Any = None) -> Network:
     return Network(_network.cached(_nnx_step, graph), params, state)
 
 
-def convert_linen(cell: Any, variables: Mapping[str, Any]) -> Network:
+def convert_linen(cell: Any, variables: Mapping[str, Any], *, dtype: Any = None) -> Network:
     """Network with the weights of a linen cell in the cell of rnnjac that computes the same.
 
     Parameters
@@ -127,6 +142,8 @@ def convert_linen(cell: Any, variables: Mapping[str, Any]) -> Network:
         The gated ones with their usual sigmoid and tanh.
     variables : mapping
         As ``cell.init`` returns them.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default.
 
     Returns
     -------
@@ -156,16 +173,18 @@ def convert_linen(cell: Any, variables: Mapping[str, Any]) -> Network:
     """
     linen = _require_cell(cell, "flax.linen")
     layer = _flax_weights.from_linen(linen, cell, variables["params"])
-    return _network.network([layer])
+    return _network.network([layer], dtype)
 
 
-def convert_nnx(cell: Any) -> Network:
+def convert_nnx(cell: Any, *, dtype: Any = None) -> Network:
     """Network with the weights of an nnx cell in the cell of rnnjac that computes the same.
 
     Parameters
     ----------
     cell : flax.nnx.SimpleCell (tanh or relu, not residual), GRUCell, LSTMCell or OptimizedLSTMCell
         The gated ones with their usual sigmoid and tanh.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of its weights by default.
 
     Returns
     -------
@@ -192,7 +211,7 @@ def convert_nnx(cell: Any) -> Network:
     (3,)
     """
     nnx = _require_cell(cell, "flax.nnx")
-    return _network.network([_flax_weights.from_nnx(nnx, cell)])
+    return _network.network([_flax_weights.from_nnx(nnx, cell)], dtype)
 
 
 def _require_cell(cell: Any, interface: str) -> Any:

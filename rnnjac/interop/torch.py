@@ -2,19 +2,21 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from rnnjac._support import checks
-from rnnjac.interop import _network, _weights
+from rnnjac.interop import _network, _stored, _weights
 from rnnjac.interop._network import Layer, Network
+from rnnjac.interop._stored import Stored
 
 # rows of weight_hh per hidden unit
 KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
 ACTIVATIONS = ("tanh", "relu")
+DIRECTIONS, REVERSE = ("forward", "backward"), "_reverse"
 
 
 def load(
@@ -22,35 +24,47 @@ def load(
     prefix: str = "",
     *,
     nonlinearity: str = "tanh",
+    direction: str | None = None,
+    dtype: Any = None,
 ) -> Network:
     """Network with the weights of a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or of one of the cells.
 
     Which of them it is shows in the shape of ``weight_hh``: g n rows and n columns, with g = 1, 3
-    or 4. Sizes, layers and biases are read off too. Layers become `rnnjac.cells.elman`
-    (b = bias_ih + bias_hh), `gru` (reset "after") or `lstm`, several of them a `stack`.
+    or 4. Sizes, layers, biases and projections (``proj_size``) are read off too. Layers become
+    `rnnjac.cells.elman` (b = bias_ih + bias_hh), `gru` (reset "after") or `lstm`, several of them a
+    `stack`.
 
     Parameters
     ----------
     source : mapping from names to arrays, or path of a .npz or .safetensors file
-        As ``state_dict()`` has it. Anything that NumPy takes as an array will do; of torch's
-        tensors on any device only the methods are used. A pickle (.pt, .pth, .bin) is refused: it
-        can run any code when it is opened. From torch, save the arrays instead:
+        As ``state_dict()`` has it, or a mapping with one such inside. Weights under weight dropout
+        are those before dropout, as torch takes them in evaluation; under ``weight_norm`` they are
+        computed from length and direction. Anything that NumPy takes as an array will do; of
+        torch's tensors on any device only the methods are used. A pickle (.pt, .pth, .bin) is
+        refused: it can run any code when it is opened. From torch, save the arrays instead:
 
             numpy.savez(path, **{k: v.cpu().numpy() for k, v in module.state_dict().items()})
             safetensors.torch.save_file(module.state_dict(), path)
 
     prefix : str
-        Where the layer is in a larger network, such as "encoder.rnn". Other names are passed over.
+        Where the layer is in a larger network, such as "encoder.rnn". Other names are passed over,
+        and so are the wrappers ``module.`` and ``_orig_mod.`` of DataParallel and torch.compile.
     nonlinearity : "tanh" or "relu"
         Of an RNN, whose weights do not tell; torch's own default. Not for LSTM and GRU.
+    direction : "forward" or "backward", optional
+        Which half of a bidirectional layer to take; it must be the only layer. Give the backward
+        one its inputs in reverse order.
+    dtype : floating-point dtype, optional
+        Precision of the network; that of the arrays by default.
 
     Returns
     -------
     Network
         ``step(params, state, x)``, the parameters, and zeros as the start. For one sequence: ``x``
         of shape (inputs,), or None for no input. State by layer of n units: (n,) for RNN and GRU,
-        `rnnjac.cells.LSTMState` (c first, then h) for LSTM; a tuple of these if there are several
-        layers, lowest first. The dtype is that of the arrays (float64 needs JAX_ENABLE_X64, and is
+        `rnnjac.cells.LSTMState` (c first, then h, shorter with a projection) for LSTM; a tuple of
+        these if there are several layers, lowest first. ``x`` is rounded to the precision of the
+        weights. The dtype is that of the arrays (float64 needs JAX_ENABLE_X64, and is
         rounded to float32 without it). The arrays are copied.
 
     Raises
@@ -58,7 +72,8 @@ def load(
     ValueError
         If the file is a pickle, damaged or of another kind; if there are no recurrent weights under
         ``prefix``; if a tensor is missing, misshapen, not finite, or of another dtype than the rest
-        (each by its name); if the layer is bidirectional or has a projection (``proj_size``).
+        (each by its name, with what lies near it); if the layer is bidirectional and ``direction``
+        is missing, or kept in other parts than those above.
     TypeError
         If ``source`` is neither mapping nor path, or a tensor does not hold real floats.
     ImportError
@@ -80,79 +95,94 @@ def load(
     (2,)
     """
     checks.one_of("nonlinearity", nonlinearity, ACTIVATIONS)
-    prefix = f"{prefix}." if prefix and not prefix.endswith(".") else prefix
-    found = _under(_weights.read(source), prefix)
-    gates, hidden = _sizes(found, prefix)
+    stored = _stored.of(_weights.read(source))
+    place, names = stored.at(prefix)
+    layer = _Layer(place, _one_direction(place, names, direction), stored)
+    gates, hidden, outputs = _sizes(layer)
     if gates != 1 and nonlinearity != "tanh":
         raise checks.error("nonlinearity", f"'tanh', as {KINDS[gates]} has it", repr(nonlinearity))
-    biased = any(name.startswith("bias") for name in found)
+    biased = any(name.startswith("bias") for name in layer.found)
     layers, inputs = [], None
-    for suffix in _suffixes(found):
-        shapes = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, hidden)}
+    for suffix in _suffixes(layer.found):
+        shapes = {"weight_ih": (gates * hidden, inputs), "weight_hh": (gates * hidden, outputs)}
+        if outputs != hidden:
+            shapes |= {"weight_hr": (outputs, hidden)}
         if biased:
             shapes |= {"bias_ih": (gates * hidden,), "bias_hh": (gates * hidden,)}
-        named = {part: (prefix, part + suffix, shape) for part, shape in shapes.items()}
-        layers.append({part: _take(found, *wanted) for part, wanted in named.items()})
-        inputs = hidden
-    _one_dtype(layers)
-    return _network.network([_layer(layer, gates, nonlinearity) for layer in layers])
+        layers.append({part: layer.take(part + suffix, shape) for part, shape in shapes.items()})
+        inputs = outputs
+    if dtype is None:
+        _one_dtype(layers)
+    return _network.network([_cell(arrays, gates, nonlinearity) for arrays in layers], dtype)
 
 
-def _under(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Weights right below the prefix, by their names there; refuse what no cell here stands for."""
-    found = {}
-    for name, value in weights.items():
-        if name.startswith(prefix) and "." not in name[len(prefix) :]:
-            found[name[len(prefix) :]] = value
-    if not found and not weights:
-        raise checks.error("source", "weights named weight_ih_l0, weight_hh_l0, ...", "none such")
-    if not found:
-        places = sorted({name.rpartition(".")[0] for name in weights})
-        raise checks.error("prefix", "one of " + ", ".join(map(repr, places)), repr(prefix))
-    for name in sorted(found):
-        if name.endswith("_reverse"):
-            expected = "one direction only (a backward layer has no Jacobian product forward)"
-            raise checks.error(prefix + name, expected, "a bidirectional layer")
-        if name.startswith("weight_hr"):
-            expected = "no projection (proj_size = 0)"
-            raise checks.error(prefix + name, expected, "a layer with proj_size > 0")
-    return found
+class _Layer(NamedTuple):
+    """A recurrent layer of one direction: where it is, its weights by name, and their source."""
+
+    place: str
+    found: dict[str, tuple[str, dict[str, Any]]]
+    stored: Stored
+
+    def array(self, name: str, expected: str) -> tuple[str, np.ndarray]:
+        """Full name and array."""
+        if name not in self.found:
+            full = self.place + name
+            raise checks.error(full, expected, self.stored.near(full))
+        full, parts = self.found[name]
+        return full, _stored.weight(full, parts)
+
+    def take(self, name: str, shape: tuple[int | None, ...]) -> tuple[str, np.ndarray]:
+        """Full name and array, of the shape given; None stands for any number of inputs."""
+        shown = "shape " + str(shape).replace("None", "inputs")
+        full, array = self.array(name, shown)
+        fits = array.ndim == len(shape) and all(
+            want in (None, size) for size, want in zip(array.shape, shape, strict=True)
+        )
+        if not fits:
+            raise checks.error(full, shown, f"shape {array.shape}")
+        return full, array
 
 
-def _suffixes(found: dict[str, Any]) -> Iterator[str]:
+def _one_direction(
+    place: str, names: dict[str, dict[str, Any]], direction: str | None
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Weights by their names without a direction, with their full names."""
+    if direction is not None:
+        checks.one_of("direction", direction, DIRECTIONS)
+    back = sorted(name for name in names if name.endswith(REVERSE))
+    if direction is not None and not back:
+        raise checks.error("direction", "None for a layer of one direction", repr(direction))
+    if back and direction is None:
+        expected = "one direction, direction='forward' or 'backward'"
+        raise checks.error(place + back[0], expected, "a bidirectional layer")
+    if back and len(list(_suffixes(dict.fromkeys(back)))) > 1:
+        expected = "one layer where there are two directions (upper ones see both)"
+        raise checks.error(place + back[-1], expected, "several layers")
+    chosen = back if direction == "backward" else [name for name in names if name not in back]
+    return {name.removesuffix(REVERSE): (place + name, names[name]) for name in chosen}
+
+
+def _suffixes(found: Iterable[str]) -> Iterator[str]:
     """Endings of the names, lowest layer first: _l0, _l1, ...; none for torch's cells."""
-    depths = [int(match[1]) for name in found if (match := re.search(r"_l(\d+)$", name))]
+    depths = [int(match[1]) for name in found if (match := re.search(r"_l(\d+)", name))]
     return (f"_l{depth}" for depth in range(max(depths) + 1)) if depths else iter([""])
 
 
-def _sizes(found: dict[str, Any], prefix: str) -> tuple[int, int]:
-    """Blocks of rows (1, 3 or 4) and units, from the recurrent matrix of the lowest layer."""
-    name = "weight_hh" + next(_suffixes(found))
+def _sizes(layer: _Layer) -> tuple[int, int, int]:
+    """Blocks of rows (1, 3 or 4), units, and outputs, from the matrices of the lowest layer."""
+    suffix = next(_suffixes(layer.found))
     expected = "shape (g h, h) with h >= 1 units and g = 1 (RNN), 3 (GRU) or 4 (LSTM)"
-    if name not in found:
-        raise checks.error(prefix + name, expected, "no tensor of that name")
-    shape = np.shape(_weights.array(prefix + name, found[name]))
-    if len(shape) == 2 and shape[1] >= 1:
+    full, recurrent = layer.array("weight_hh" + suffix, expected)
+    shape = recurrent.shape
+    if "weight_hr" + suffix in layer.found:
+        expected = "shape (4 h, p) of an LSTM with a projection to p < h"
+        if len(shape) == 2 and shape[1] >= 1 and shape[0] % 4 == 0 and shape[0] // 4 > shape[1]:
+            return 4, shape[0] // 4, shape[1]
+    elif len(shape) == 2 and shape[1] >= 1:
         gates, rest = divmod(shape[0], shape[1])
         if gates in KINDS and not rest:
-            return gates, shape[1]
-    raise checks.error(prefix + name, expected, f"shape {shape}")
-
-
-def _take(
-    found: dict[str, Any], prefix: str, name: str, shape: tuple[int | None, ...]
-) -> tuple[str, np.ndarray]:
-    """Full name and array, of the shape given; None stands for any number of inputs."""
-    shown = "shape " + str(shape).replace("None", "inputs")
-    if name not in found:
-        raise checks.error(prefix + name, shown, "no tensor of that name")
-    array = _weights.array(prefix + name, found[name])
-    fits = array.ndim == len(shape) and all(
-        want in (None, size) for size, want in zip(array.shape, shape, strict=True)
-    )
-    if not fits:
-        raise checks.error(prefix + name, shown, f"shape {array.shape}")
-    return prefix + name, array
+            return gates, shape[1], shape[1]
+    raise checks.error(full, expected, f"shape {shape}")
 
 
 def _one_dtype(layers: list[dict[str, tuple[str, np.ndarray]]]) -> None:
@@ -163,7 +193,7 @@ def _one_dtype(layers: list[dict[str, tuple[str, np.ndarray]]]) -> None:
             raise checks.error(name, f"dtype {kind}, as {first} has", array.dtype)
 
 
-def _layer(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: str) -> Layer:
+def _cell(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: str) -> Layer:
     # a copy: torch goes on writing into the memory that NumPy shares with it
     arrays = {part: jnp.array(array, copy=True) for part, (_, array) in named.items()}
     W_x, W_h = arrays["weight_ih"], arrays["weight_hh"]
@@ -173,4 +203,4 @@ def _layer(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: s
         return _network.elman(W_x, W_h, b_x + b_h, nonlinearity)
     if gates == 3:
         return _network.gru(W_x, W_h, b_x, b_h)
-    return _network.lstm(W_x, W_h, b_x + b_h)
+    return _network.lstm(W_x, W_h, b_x + b_h, arrays.get("weight_hr"))

@@ -135,7 +135,7 @@ def carousel_products(
         carry = step(params, state, x), paths, (C, H, log_exact), (G, log_four), log_f
         return carry, _row(*carry[2:])
 
-    start = system.unravel(system.start)
+    start = system.form.unravel(system.start)
     head, rest = jax.tree.map(lambda a: a[0], rows), jax.tree.map(lambda a: a[1:], rows)
     paths = lstm_paths(params, start, head)
     eye = jnp.eye(n, dtype=system.start.dtype)

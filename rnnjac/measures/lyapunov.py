@@ -1,5 +1,6 @@
 """Lyapunov exponents by pushing a tangent frame along, with block standard errors."""
 
+import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -9,12 +10,14 @@ import numpy as np
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.fixed import is_array
 from rnnjac._support.summary import counted, first_median_last, median, shown, summary
 from rnnjac._support.undefined import undefined
 from rnnjac.linalg import lu
 from rnnjac.system.dynamics import Step, System, bind
 from rnnjac.system.interval import Factorisation, as_needed, every_step
 from rnnjac.system.jacobians import push_forward
+from rnnjac.system.points import Point
 
 BLOCKS = 20
 # Absolute error that a longer interval between factorisations may add to a log |r_jj|.
@@ -87,7 +90,7 @@ def lyapunov_exponents(
     state: Any,
     inputs: Any = None,
     *,
-    length: int | None = None,
+    length: int | jax.Array | None = None,
     top: int | None = None,
     warmup: int = 0,
 ) -> LyapunovExponents:
@@ -105,14 +108,16 @@ def lyapunov_exponents(
         How many exponents k, 1 to n; all n by default.
     warmup : int
         Steps at the start, 0 to T, that turn the frame and move the state but are not counted.
+        Exponents of a padded sequence that ends before are NaN.
 
     Returns
     -------
     LyapunovExponents
         ``exponents`` (k,), descending; -inf for a direction lost exactly. ``stderr`` (k,), the
         standard error of the mean over 20 equal blocks, NaN with fewer than two; it misses
-        correlations longer than a block. ``history`` (blocks, k) and its ``times``. With no step
-        counted the exponents are 0.
+        correlations longer than a block. ``history`` (blocks, k) and its ``times``; a padded
+        sequence of fewer steps than blocks repeats its last. With no step counted the exponents are
+        0. Rates are per counted step, padding aside.
 
     Raises
     ------
@@ -141,6 +146,9 @@ def lyapunov_exponents(
     True
     """
     found, known = _lyapunov_exponents(step, params, state, inputs, length, top, warmup)
+    if is_array(length):
+        missing = jnp.asarray(length) < warmup
+        found = found._replace(exponents=undefined(missing, found.exponents))
     return found._replace(stderr=undefined(~known, found.stderr))
 
 
@@ -153,39 +161,84 @@ def _lyapunov_exponents(
     n, dtype = system.start.size, system.start.dtype
     k = n if top is None else checks.integer("top", top, 1, n)
     warmup = checks.integer("warmup", warmup, 0, system.length)
-    counted = system.length - warmup
-    blocks = min(BLOCKS, counted)
-    size = counted // blocks if blocks else 0
-    odd = counted - blocks * size
-
-    def rows(first: int, last: int) -> Any:
-        return jax.tree.map(lambda a: a[first:last], system.inputs)
+    blocks = (_padded_blocks if is_array(length) else _blocks)(system, warmup, length)
 
     def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
         before, interval = carry
         flow = before._replace(logs=zero)
-        flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, size)
+        steps = (blocks.size,) if is_array(length) else ()
+        flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, blocks.rows, *steps)
         flow = flow._replace(logs=before.logs + flow.logs)
         return (flow, interval), flow.logs + lu.log_volumes(flow.vectors.T)
 
     zero = jnp.zeros(k, dtype)
     flow = _Flow(system.start, lu.generic(n, k, dtype).T, zero)
-    flow = every_step(_ELIMINATION, system, flow, rows(0, warmup), warmup)._replace(logs=zero)
+    before = jax.tree.map(lambda rows: rows[:warmup], system.inputs)
+    flow = every_step(_ELIMINATION, system, flow, before, warmup)._replace(logs=zero)
     origin = lu.log_volumes(flow.vectors.T)
-    flow = every_step(_ELIMINATION, system, flow, rows(warmup, warmup + odd), odd)
+    flow = every_step(_ELIMINATION, system, flow, blocks.odd_inputs, blocks.odd_rows)
     uneven = flow.logs + lu.log_volumes(flow.vectors.T) - origin
-    xs = jax.tree.map(
-        lambda a: a.reshape(blocks, size, *a.shape[1:]), rows(warmup + odd, system.length)
-    )
     start = (flow, jnp.ones((), jnp.int32))
-    _, totals = jax.lax.scan(block, start, xs, length=blocks)
-    return _summary(totals - origin[None], uneven, odd, size)
+    _, totals = jax.lax.scan(block, start, blocks.inputs, length=blocks.most)
+    return _summary(totals - origin[None], uneven, blocks)
+
+
+class _Blocks(NamedTuple):
+    """Counted steps in equal blocks, behind the odd ones that do not go into them.
+
+    There are ``number`` blocks of ``size`` steps and ``odd`` steps before, known only at run time
+    for a padded sequence; the arrays have ``most`` blocks of ``rows`` rows and ``odd_rows``.
+    """
+
+    number: int | jax.Array
+    size: int | jax.Array
+    odd: int | jax.Array
+    most: int
+    rows: int
+    odd_rows: int
+    odd_inputs: Any
+    inputs: Any
+
+
+def _blocks(system: System, warmup: int, length: Any) -> _Blocks:
+    counted = system.length - warmup
+    number = min(BLOCKS, counted)
+    size = counted // number if number else 0
+    odd = counted - number * size
+    first = warmup + odd
+    before = jax.tree.map(lambda rows: rows[warmup:first], system.inputs)
+    inputs = jax.tree.map(
+        lambda rows: rows[first:].reshape(number, size, *rows.shape[1:]), system.inputs
+    )
+    return _Blocks(number, size, odd, number, size, odd, before, inputs)
+
+
+def _padded_blocks(system: System, warmup: int, length: jax.Array) -> _Blocks:
+    """The blocks of the real steps, as those of a sequence that is cut there; the rest padding."""
+    room = system.length - warmup
+    most = min(BLOCKS, room)
+    rows, odd_rows = room // max(most, 1), min(BLOCKS - 1, room)
+    counted = jnp.clip(jnp.asarray(length, jnp.int32) - warmup, 0, room)
+    number = jnp.minimum(counted, BLOCKS)
+    size = counted // jnp.maximum(number, 1)
+    odd = counted - number * size
+
+    def taken(place: jax.Array, real: jax.Array) -> Any:
+        flags, inputs = jax.tree.map(lambda a: a[jnp.where(real, place, 0)], system.inputs)
+        return flags & real, inputs
+
+    whole = functools.partial(jnp.arange, dtype=jnp.int32)
+    count, of_block, step = whole(odd_rows), whole(most)[:, None], whole(rows)[None, :]
+    before = taken(warmup + count, count < odd)
+    place = warmup + odd + of_block * size + step
+    inputs = taken(place, (of_block < number) & (step < size))
+    return _Blocks(number, size, odd, most, rows, odd_rows, before, inputs)
 
 
 class _Flow(NamedTuple):
     """A state, the frame at it, a vector to a row (k, n), and the logs (k,) of its growth."""
 
-    flat: jax.Array
+    flat: Point
     vectors: jax.Array
     logs: jax.Array
 
@@ -193,7 +246,7 @@ class _Flow(NamedTuple):
 class _Pushed(NamedTuple):
     """A state, the frame pushed to it, and the largest entry of the frame on the way."""
 
-    flat: jax.Array
+    flat: Point
     vectors: jax.Array
     peak: jax.Array
 
@@ -217,7 +270,7 @@ _ELIMINATION = Factorisation(
 
 
 def _summary(
-    totals: jax.Array, uneven: jax.Array, odd: int, size: int
+    totals: jax.Array, uneven: jax.Array, found: _Blocks
 ) -> tuple[LyapunovExponents, jax.Array]:
     """Means and block errors from the summed logs at the end of each block."""
     blocks, k = totals.shape
@@ -225,24 +278,29 @@ def _summary(
         zero = jnp.zeros(k, totals.dtype)
         none = LyapunovExponents(zero, zero, totals, jnp.zeros(0, jnp.int32))
         return none, jnp.zeros(k, bool)
-    times = jnp.arange(1, blocks + 1) * size + odd
-    history = totals / times.astype(totals.dtype)[:, None]
+    number, size, odd = (jnp.asarray(n, jnp.int32) for n in (found.number, found.size, found.odd))
+    size = jnp.maximum(size, 1)
+    times = jnp.minimum(jnp.arange(1, blocks + 1, dtype=jnp.int32), number) * size + odd
+    history = totals / jnp.maximum(times, 1).astype(totals.dtype)[:, None]
     # A direction once lost stays lost: its blocks are -inf, and so no spread is defined.
     alive = ~jnp.isneginf(totals[-1])
     clean = jnp.where(alive[None], totals, 0)
-    gained = jnp.diff(clean, axis=0, prepend=jnp.where(alive, uneven, 0)[None]) / size
-    spread = _standard_error(gained) if blocks > 1 else jnp.zeros(k, totals.dtype)
-    known = alive & (blocks > 1)
+    gained = jnp.diff(clean, axis=0, prepend=jnp.where(alive, uneven, 0)[None])
+    spread = _standard_error(gained / size.astype(gained.dtype), number)
+    known = alive & (number > 1)
     order = jnp.argsort(-history[-1])
     spread = jnp.where(known, spread, 0)
     history = history[:, order]
-    found = LyapunovExponents(history[-1], spread[order], history, times.astype(jnp.int32))
-    return found, known[order]
+    result = LyapunovExponents(history[-1], spread[order], history, times)
+    return result, known[order]
 
 
-def _standard_error(gained: jax.Array) -> jax.Array:
-    blocks = gained.shape[0]
-    centred = gained - jnp.mean(gained, axis=0, keepdims=True)
-    variance = jnp.sum(centred * centred, axis=0) / (blocks - 1) / blocks
+def _standard_error(gained: jax.Array, number: jax.Array) -> jax.Array:
+    """The standard error of the mean of the first ``number`` rows."""
+    inside = (jnp.arange(gained.shape[0], dtype=jnp.int32) < number)[:, None]
+    count = jnp.maximum(number, 1).astype(gained.dtype)
+    mean = jnp.sum(jnp.where(inside, gained, 0), axis=0, keepdims=True) / count
+    centred = jnp.where(inside, gained - mean, 0)
+    variance = jnp.sum(centred * centred, axis=0) / jnp.maximum(count - 1, 1) / count
     # The root of an exact zero (a fixed point) would have an infinite derivative.
     return jnp.where(variance == 0, 0, jnp.sqrt(jnp.where(variance == 0, 1, variance)))

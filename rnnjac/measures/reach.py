@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from rnnjac._support import checks
 from rnnjac._support.batching import in_turns
 from rnnjac._support.compiled import compiled
+from rnnjac._support.fixed import is_array
 from rnnjac._support.undefined import undefined
 from rnnjac.linalg import jacobi, running
 from rnnjac.linalg.lengthen import lengthen
@@ -20,6 +21,7 @@ from rnnjac.linalg.powers import LOST, is_lost, log_of, power_of_two
 from rnnjac.linalg.running import Running
 from rnnjac.system.dynamics import Step, System, bind, flat_trajectory, undifferentiated
 from rnnjac.system.jacobians import push_forward
+from rnnjac.system.points import Point
 
 
 def reach(
@@ -28,7 +30,7 @@ def reach(
     state: Any,
     inputs: Any = None,
     *,
-    length: int | None = None,
+    length: int | jax.Array | None = None,
     top: int = 1,
     chunk: int = 32,
 ) -> jax.Array:
@@ -51,7 +53,8 @@ def reach(
     -------
     Array, shape (T+1, T+1, top)
         Natural logs, descending along the last axis; 0 on the diagonal (the empty product), NaN for
-        ``start > end`` where there is no product, -inf for lost directions.
+        ``start > end`` where there is no product and for times after the end of a padded sequence,
+        -inf for lost directions.
 
     Raises
     ------
@@ -71,8 +74,11 @@ def reach(
     Array([-1.], dtype=float32)
     """
     logs = _reach(step, params, state, inputs, length, top, chunk)
-    ends = jnp.arange(logs.shape[0])
-    return undefined((ends[:, None] < ends[None, :])[:, :, None], logs)
+    ends = jnp.arange(logs.shape[0], dtype=jnp.int32)
+    none = ends[:, None] < ends[None, :]
+    if is_array(length):
+        none = none | (ends > jnp.asarray(length, jnp.int32))[:, None]
+    return undefined(none[:, :, None], logs)
 
 
 @compiled("step", "length", "top", "chunk")
@@ -82,7 +88,7 @@ def _reach(step, params, state, inputs, length, top, chunk) -> jax.Array:
     n, dtype = system.start.size, system.start.dtype
     top = checks.integer("top", top, 1, n)
     chunk = min(checks.integer("chunk", chunk, 1), system.length + 1)
-    states = flat_trajectory(system)
+    points = flat_trajectory(system)
     ends = jnp.arange(system.length + 1)
     chunks = -(-ends.size // chunk)
     empty = jax.tree.map(
@@ -95,7 +101,7 @@ def _reach(step, params, state, inputs, length, top, chunk) -> jax.Array:
         def one_step(t: jax.Array, carry: tuple) -> tuple:
             products, logs = carry
             begun = starts <= t
-            products = _extend(products, _jacobian(system, states, t), begun)
+            products = _extend(products, _jacobian(system, points, t), begun)
             found = _leading(products, begun, top)
             row = jnp.where(begun[:, None], found, logs[t + 1])
             return products, logs.at[t + 1].set(row)
@@ -110,10 +116,10 @@ def _reach(step, params, state, inputs, length, top, chunk) -> jax.Array:
     return jnp.moveaxis(logs, 0, 1).reshape(ends.size, chunks * chunk, top)[:, : ends.size]
 
 
-def _jacobian(system: System, states: jax.Array, t: jax.Array) -> jax.Array:
-    x = jax.tree.map(lambda rows: rows[t], system.inputs)
-    eye = jnp.eye(system.start.size, dtype=states.dtype)
-    return push_forward(system, states[t], x, eye)[1].T
+def _jacobian(system: System, points: Point, t: jax.Array) -> jax.Array:
+    point, x = jax.tree.map(lambda rows: rows[t], (points, system.inputs))
+    eye = jnp.eye(system.start.size, dtype=system.start.dtype)
+    return push_forward(system, point, x, eye)[1].T
 
 
 def _extend(products: Running, jacobian: jax.Array, begun: jax.Array) -> Running:

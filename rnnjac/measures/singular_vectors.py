@@ -18,7 +18,8 @@ from rnnjac.linalg.graded_svd import graded_svd
 from rnnjac.linalg.lengthen import lengthen
 from rnnjac.linalg.running import Running
 from rnnjac.system.dynamics import Step, System, bind, flat_trajectory, undifferentiated
-from rnnjac.system.jacobians import push_forward
+from rnnjac.system.jacobians import pull_back, push_forward
+from rnnjac.system.points import Point
 
 # At least so many vectors are carried along beyond those asked for, which converge more slowly; a
 # product with a large matrix costs little more for twice as many columns.
@@ -72,7 +73,7 @@ def singular_vectors(
     state: Any,
     inputs: Any = None,
     *,
-    length: int | None = None,
+    length: int | jax.Array | None = None,
     top: int = 1,
     iterations: int = 20,
     tolerance: float | jax.Array | None = None,
@@ -99,8 +100,8 @@ def singular_vectors(
     -------
     SingularVectors
         Logs (k,), -inf for a direction lost exactly, whose vectors are zero; vectors of unit length
-        with a leading axis of k, the largest entry of each of ``right`` positive; ``residual`` (k,)
-        and ``iterations`` ().
+        with a leading axis of k, the largest entry of each of ``right`` positive, None for leaves
+        of the state that are not floating point; ``residual`` (k,) and ``iterations`` ().
 
     Raises
     ------
@@ -139,18 +140,18 @@ def singular_vectors(
     iterations = checks.integer("iterations", iterations, 1)
     if tolerance is None:
         tolerance = float(jnp.finfo(dtype).eps) ** 0.5
-    states = flat_trajectory(system)[:-1]
+    points = jax.tree.map(lambda rows: rows[:-1], flat_trajectory(system))
     k = min(n, top + max(EXTRA, top))
 
     def start_or_back(count: jax.Array, frame: jax.Array) -> _Sweep:
         unturned = _Sweep(frame, jnp.zeros(k, dtype), jnp.eye(k, dtype=dtype))
-        back = functools.partial(_backward, system, states)
+        back = functools.partial(_backward, system, points)
         return jax.lax.cond(count == 0, lambda _: unturned, back, frame)
 
     def iterate(carry: tuple) -> tuple:
         count, _, before, _ = carry
         back = start_or_back(count, before)
-        forward = _forward(system, states, back.after)
+        forward = _forward(system, points, back.after)
         residual = _residual(forward, back.logs, before @ back.turn)[:top]
         residual = jnp.where(count == 0, jnp.inf, residual)
         return count + 1, residual, forward.after, (forward.logs, back.after @ forward.turn)
@@ -165,31 +166,28 @@ def singular_vectors(
     lost = jnp.isneginf(logs)[None, :]
     sign = jnp.where(jnp.max(right, axis=0) < -jnp.min(right, axis=0), -1, 1)[None, :]
     left, right = (jnp.where(lost, 0, sign * v)[:, :top].T for v in (left, right))
-    unravel = jax.vmap(system.unravel)
-    return SingularVectors(logs[:top], unravel(left), unravel(right), residual, count - 1)
+    vectors = jax.vmap(system.form.vector)
+    return SingularVectors(logs[:top], vectors(left), vectors(right), residual, count - 1)
 
 
-def _forward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
+def _forward(system: System, points: Point, frame: jax.Array) -> _Sweep:
     """P @ frame: the frame is pushed along and kept well-conditioned."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        flat, x = at
-        return lengthen(product, push_forward(system, flat, x, product.vectors)[1]), None
+        return lengthen(product, push_forward(system, *at, product.vectors)[1]), None
 
     start = running.of_frame(frame.T, turn=True)
-    return _Sweep(*graded_svd(jax.lax.scan(one, start, (states, system.inputs))[0]))
+    return _Sweep(*graded_svd(jax.lax.scan(one, start, (points, system.inputs))[0]))
 
 
-def _backward(system: System, states: jax.Array, frame: jax.Array) -> _Sweep:
+def _backward(system: System, points: Point, frame: jax.Array) -> _Sweep:
     """P^T @ frame: gradients carried back."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        flat, x = at
-        _, pull_back = jax.vjp(lambda s: system.advance(system.params, s, x), flat)
-        return lengthen(product, jax.vmap(lambda g: pull_back(g)[0])(product.vectors)), None
+        return lengthen(product, jax.vmap(pull_back(system, *at))(product.vectors)), None
 
     start = running.of_frame(frame.T, turn=True)
-    return _Sweep(*graded_svd(jax.lax.scan(one, start, (states, system.inputs), reverse=True)[0]))
+    return _Sweep(*graded_svd(jax.lax.scan(one, start, (points, system.inputs), reverse=True)[0]))
 
 
 def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:

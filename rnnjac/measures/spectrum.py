@@ -10,7 +10,9 @@ import numpy as np
 from rnnjac._support import checks
 from rnnjac._support.batching import in_turns
 from rnnjac._support.compiled import compiled
+from rnnjac._support.fixed import is_array, is_traced
 from rnnjac._support.summary import counted, first_median_last, median, shown, summary
+from rnnjac._support.undefined import undefined
 from rnnjac._support.undifferentiable import undifferentiable
 from rnnjac.linalg import jacobi, rounding, running
 from rnnjac.linalg.powers import is_lost, log_of
@@ -66,8 +68,8 @@ def spectrum(
     state: Any,
     inputs: Any = None,
     *,
-    length: int | None = None,
-    at: Sequence[int] | None = None,
+    length: int | jax.Array | None = None,
+    at: Sequence[int] | jax.Array | None = None,
 ) -> Spectrum:
     """Every singular value of the product of one-step Jacobians, in logs.
 
@@ -81,12 +83,14 @@ def spectrum(
     step, params, state, inputs, length
         As for `trajectory`.
     at : sequence of int, optional
-        Record the products from 0 to each of these times, 0 to T. By default T alone.
+        Record the products from 0 to each of these times, 0 to T; they may be traced. By default
+        the last time alone.
 
     Returns
     -------
     Spectrum
-        ``log_singular_values`` of shape (n,), or (len(at), n); ``error`` alike; ``steps``.
+        ``log_singular_values`` of shape (n,), or (len(at), n); ``error`` alike; ``steps``. NaN for
+        a traced time outside 0 to T, or after the end of a padded sequence.
 
     Raises
     ------
@@ -105,7 +109,9 @@ def spectrum(
     float32 entries of one factor lie some 36 decades apart, gives NaN. A recorded time ends what is
     rounded together, so that ``at`` may change last digits and ``error``.
     Other times in ``at``, as many as before, compile nothing anew, nor does another ``length``
-    without inputs: sequences of many lengths, padded to one, share a program by ``at=[T]``.
+    without inputs. Padded steps are not computed, except that a batch under `jax.vmap` waits for
+    its longest member (below 16 units, or off the CPU). A step without derivatives in forward mode
+    (`jax.custom_vjp`) takes n reverse passes for each Jacobian, and a product with it.
     Not differentiable: see `lyapunov_exponents` for that; inside a function that is differentiated
     pass ``jax.lax.stop_gradient(params)``.
 
@@ -120,8 +126,9 @@ def spectrum(
     Array([ 1., -1.], dtype=float32)
     """
     total = number_of_steps(inputs, length)
-    times = np.asarray(total if at is None else _times(at, total), np.int32)
-    ends, place = np.unique(times, return_inverse=True)
+    last = jnp.asarray(length if is_array(length) else total, jnp.int32)
+    times = last if at is None else _times(at, total)
+    ends, place = _in_order(times, total)
     # where no input has rows, one program does for any number of steps
     rows = None if jax.tree.leaves(inputs) else 1
     flow, parts = None, []
@@ -129,8 +136,11 @@ def spectrum(
         flow, reached = _reached(step, params, state, inputs, rows, flow, some)
         parts.append(_values(*reached))
     logs, error = (jnp.concatenate(part) for part in zip(*parts, strict=True))
-    place = place.reshape(times.shape)
-    return Spectrum(logs[place], error[place], jnp.asarray(times))
+    logs, error = logs[place], error[place]
+    if is_array(length) or is_traced(times):
+        missing = ((times < 0) | (times > jnp.minimum(last, total)))[..., None]
+        logs, error = undefined(missing, logs), undefined(missing, error)
+    return Spectrum(logs, error, times)
 
 
 def product_spectrum(factors: jax.Array, *, at: Sequence[int] | None = None) -> Spectrum:
@@ -179,7 +189,16 @@ def product_spectrum(factors: jax.Array, *, at: Sequence[int] | None = None) -> 
     return spectrum(apply_factor, None, start, factors, at=at)
 
 
-def _groups(ends: np.ndarray, state: Any) -> list[np.ndarray]:
+def _in_order(times: jax.Array, total: int) -> tuple[Any, Any]:
+    """The times in ascending order, each once if they are known, and where each of them stands."""
+    if not is_traced(times):
+        ends, place = np.unique(np.asarray(times), return_inverse=True)
+        return ends, place.reshape(times.shape)
+    order = jnp.argsort(times.ravel())
+    return jnp.clip(times.ravel()[order], 0, total), jnp.argsort(order).reshape(times.shape)
+
+
+def _groups(ends: Any, state: Any) -> list[Any]:
     """Recorded times, in groups whose products are held at once."""
     n = sum(np.size(leaf) for leaf in jax.tree.leaves(state))
     each = max(1, HELD // max(1, n * n))
@@ -274,14 +293,16 @@ def _lines(found: Spectrum) -> str:
     )
 
 
-def _times(at: Sequence[int], total: int) -> tuple[int, ...]:
-    """``at`` as a tuple of ints from 0 to ``total``."""
-    try:
-        times = np.asarray(at).tolist()
-    except jax.errors.TracerArrayConversionError:
-        raise checks.error("at", "known times", "a traced array", TypeError) from None
+def _times(at: Any, total: int) -> jax.Array:
+    """``at`` as an array of integers; those that are known are from 0 to ``total``."""
+    if any(is_traced(time) for time in jax.tree.leaves(at)):
+        times = jnp.asarray(at)
+        if times.ndim != 1 or not jnp.issubdtype(times.dtype, jnp.integer):
+            raise checks.error("at", "a sequence of integers", checks.describe(times), TypeError)
+        return times.astype(jnp.int32)
+    times = np.asarray(at).tolist()
     if not isinstance(times, list):
         raise checks.error("at", "a sequence of integers", checks.describe(at), TypeError)
     if not times:
         raise checks.error("at", "at least one time", "an empty sequence")
-    return tuple(checks.integer("at", time, 0, total) for time in times)
+    return jnp.asarray([checks.integer("at", time, 0, total) for time in times], jnp.int32)

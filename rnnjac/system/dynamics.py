@@ -5,32 +5,36 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
-from jax.flatten_util import ravel_pytree
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.fixed import fix, is_array, release
 from rnnjac._support.precision import at_least_float32
 from rnnjac._support.undifferentiable import undifferentiable
+from rnnjac.system.inputs import number_of_steps, until
+from rnnjac.system.points import Form, Point, of_state
+from rnnjac.system.primitives import has_own_rule, works_forward
 
 Step = Callable[[Any, Any, Any], Any]
+REAL = "real floating"
 
 
 class System(NamedTuple):
-    """A step function with its checked arguments, acting on a flat state of size n.
+    """A step function with its checked arguments, acting on points: n floats, and what is not.
 
-    ``advance(params, flat, x)`` is one step, ``start`` the flat state at time 0, ``inputs`` a
-    pytree with ``length`` rows or None, and ``unravel`` turns a flat state back into the user's
-    pytree.
+    ``advance(params, point, x)`` is one step, ``start`` the point at time 0, ``inputs`` a pytree
+    with ``length`` rows or None, ``form`` turns points back into the user's pytree, and ``forward``
+    tells whether a step has derivatives in forward mode.
     """
 
-    advance: Callable[[Any, jax.Array, Any], jax.Array]
+    advance: Callable[[Any, Point, Any], Point]
     params: Any
-    start: jax.Array
+    start: Point
     inputs: Any
     length: int
-    unravel: Callable[[jax.Array], Any]
+    form: Form
+    forward: bool
 
     def opened(self) -> tuple[Any, Callable[[Any], "System"]]:
         """Every value that the system computes with, and the system as a function of them.
@@ -38,15 +42,16 @@ class System(NamedTuple):
         What the user's step closes over may be traced, and is among them: custom rules of
         differentiation and batching do not see what a function closes over.
         """
-        row = jax.tree.map(
-            lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), self.inputs
-        )
-        traced = jax.make_jaxpr(self.advance)(self.params, self.start, row)
+        traced = jax.make_jaxpr(self.advance)(self.params, self.start, _row_of(self.inputs))
 
         def system(values: Any) -> System:
             params, start, inputs, enclosed = values
             run = jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, enclosed))
-            advance = lambda *arguments: run(*jax.tree.leaves(arguments))[0]  # noqa: E731
+
+            def advance(*arguments: Any) -> Point:
+                flat, *rest = run(*jax.tree.leaves(arguments))
+                return Point(flat, tuple(rest))
+
             return self._replace(advance=advance, params=params, start=start, inputs=inputs)
 
         return (self.params, self.start, self.inputs, traced.consts), system
@@ -58,37 +63,58 @@ def undifferentiated(system: System, name: str) -> System:
     return opened(undifferentiable(name, values))
 
 
-def bind(step: Step, params: Any, state: Any, inputs: Any, length: int | None) -> System:
-    """System for checked arguments; see `System`."""
-    state = _floating("state", state)
-    params, inputs = _widen(params), _widen(inputs)
-    length = number_of_steps(inputs, length)
-    start, unravel = ravel_pytree(state)
-    if start.size == 0:
-        raise checks.error("state", "at least one number", "an empty pytree")
+def bind(step: Step, params: Any, state: Any, inputs: Any, length: Any) -> System:
+    """System for checked arguments; see `System`.
 
-    def advance(params: Any, flat: jax.Array, x: Any) -> jax.Array:
-        return ravel_pytree(step(params, unravel(flat), x))[0]
+    Where ``length`` is an array, the system stands still after so many steps: its Jacobians are
+    exactly the identity there.
+    """
+    state, form = of_state(state)
+    steps = number_of_steps(inputs, length)
+    params, inputs = _widen(fix("params", params, counts=True)), _widen(inputs)
+    start = form.ravel(state)
+    traced = _checked_step(step, params, state, _row_of(inputs))
 
-    first = jax.tree.map(lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), inputs)
-    following = jax.eval_shape(step, params, state, first)
-    _same_form(state, following)
-    return System(advance, params, start, inputs, length, unravel)
+    def advance(params: Any, point: Point, x: Any) -> Point:
+        return form.ravel(step(release(params), form.unravel(point), x))
+
+    def until_end(params: Any, point: Point, row: Any) -> Point:
+        real, x = row
+        new = advance(params, point, x)
+        new = jax.tree.map(lambda new, old: jnp.where(real, new, old), new, point)
+        return new._replace(flat=new.flat * defined)
+
+    # a length that the rows do not have leaves everything undefined
+    outside = (length < 0) | (length > steps) if is_array(length) else False
+    defined = jnp.where(outside, jnp.nan, jnp.ones((), start.dtype))
+    inputs = until(inputs, steps, length)
+    run = until_end if is_array(length) else advance
+
+    def of_floats(flat: jax.Array, row: Any) -> jax.Array:
+        return run(params, start._replace(flat=flat), row).flat
+
+    forward = not has_own_rule(traced) or works_forward(of_floats, start.flat, _row_of(inputs))
+    return System(run, params, start, inputs, steps, form, forward)
 
 
-def flat_trajectory(system: System) -> jax.Array:
-    """States at times 0 to T as rows of a (T+1, n) array."""
+def flat_trajectory(system: System) -> Point:
+    """States at times 0 to T as a point whose arrays have T+1 rows."""
 
-    def one(flat: jax.Array, x: Any) -> tuple[jax.Array, jax.Array]:
-        return system.advance(system.params, flat, x), flat
+    def one(point: Point, x: Any) -> tuple[Point, Point]:
+        return system.advance(system.params, point, x), point
 
     last, before = jax.lax.scan(one, system.start, system.inputs, length=system.length)
-    return jnp.concatenate([before, last[None]])
+    return jax.tree.map(lambda rows, end: jnp.concatenate([rows, end[None]]), before, last)
 
 
 @compiled("step", "length")
 def trajectory(
-    step: Step, params: Any, state: Any, inputs: Any = None, *, length: int | None = None
+    step: Step,
+    params: Any,
+    state: Any,
+    inputs: Any = None,
+    *,
+    length: int | jax.Array | None = None,
 ) -> Any:
     """States of a recurrent system at times 0 to T.
 
@@ -97,28 +123,36 @@ def trajectory(
     Parameters
     ----------
     step : callable
-        ``step(params, state, x) -> state``, pure; the next state has the form of the old one.
+        ``step(params, state, x)``, pure; the next state has the form of the old one.
     params : pytree
-        Passed to ``step`` as it is.
-    state : pytree of floats
-        Start; all leaves of one real dtype. float16 and bfloat16 are computed in float32.
+        Passed to ``step``: arrays and floats as arrays, anything else (names, functions, flags,
+        counts) as it is. The program is compiled for what is no array.
+    state : pytree
+        Start; at least one float, and all floats of one precision. float16 and bfloat16 are
+        computed in float32. A complex number counts as two. Integers, masks and random keys are
+        carried along and are no part of any Jacobian.
     inputs : pytree, optional
-        Leaves of shape (T, ...), row t-1 feeds step t. None for an autonomous system.
-    length : int, optional
-        Number of steps T; needed when ``inputs`` is None.
+        Leaves of shape (T, ...), row t-1 feeds step t; no lists. None for an autonomous system.
+    length : int or array of one integer, optional
+        Number of steps; needed, as an int, when ``inputs`` is None. An int below T cuts the inputs.
+        An array, which may be traced, is the length of a sequence that is padded to T rows: all
+        shapes are those of T steps, after its end the system stands still, and whatever the padding
+        holds is of no effect. One outside 0 to T makes NaN.
 
     Returns
     -------
     pytree
-        Like ``state`` with a leading axis of T+1; row 0 is ``state`` itself.
+        Like ``state`` with a leading axis of T+1; row 0 is ``state`` itself. The last state of a
+        padded sequence is repeated.
 
     Raises
     ------
     ValueError
-        If the input lengths differ from each other or from ``length``, if both are missing, if the
-        state is empty, or if ``step`` changes the form of the state.
+        If the inputs differ in length, or are shorter than ``length``, or both are missing; if the
+        state has no float; or if ``step`` changes the form of the state.
     TypeError
-        If the state is not real floating point.
+        If the floats of the state or of the inputs are of another precision than the rest, or if
+        ``inputs`` is or holds a list.
 
     Notes
     -----
@@ -131,7 +165,12 @@ def trajectory(
     [1.0, 0.5, 0.25]
     """
     system = bind(step, params, state, inputs, length)
-    return jax.vmap(system.unravel)(flat_trajectory(system))
+    return jax.vmap(system.form.unravel)(flat_trajectory(system))
+
+
+def _row_of(inputs: Any) -> Any:
+    """Shapes and dtypes of one row of the inputs."""
+    return jax.tree.map(lambda rows: jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype), inputs)
 
 
 def _widen(tree: Any) -> Any:
@@ -141,48 +180,53 @@ def _widen(tree: Any) -> Any:
         array = jnp.asarray(leaf)
         return at_least_float32(array) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
-    return jax.tree.map(lambda leaf: widen(leaf) if _is_numeric(leaf) else leaf, tree)
+    return jax.tree.map(widen, tree)
 
 
-def _is_numeric(leaf: Any) -> bool:
-    return isinstance(leaf, (bool, int, float, complex)) or hasattr(leaf, "dtype")
+def _checked_step(step: Step, params: Any, state: Any, x: Any) -> Any:
+    """One step as a jaxpr, after checking that it keeps the form of the state."""
+
+    def attempt(x: Any) -> Any:
+        run = lambda params, state, x: step(release(params), state, x)  # noqa: E731
+        traced, following = jax.make_jaxpr(run, return_shape=True)(params, state, x)
+        _same_form(state, following)
+        return traced
+
+    try:
+        return attempt(x)
+    except Exception:
+        _blame_inputs(attempt, state, x)
+        raise
 
 
-def _floating(name: str, state: Any) -> Any:
-    state = jax.tree.map(lambda leaf: jnp.asarray(leaf), _widen(state))
-    dtypes = {leaf.dtype for leaf in jax.tree.leaves(state)}
-    if any(not jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
-        shown = ", ".join(sorted(str(dtype) for dtype in dtypes))
-        raise checks.error(name, "real floating-point leaves", f"dtype {shown}", TypeError)
-    if len(dtypes) > 1:
-        shown = " and ".join(sorted(str(dtype) for dtype in dtypes))
-        raise checks.error(name, "leaves of one dtype", shown, TypeError)
-    # A Python float is weakly typed; a scan carry must not be.
-    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), state)
+def _blame_inputs(attempt: Callable[[Any], Any], state: Any, x: Any) -> None:
+    """Raise if the step works for inputs of the precision of the state."""
+    floats = [leaf.dtype for leaf in jax.tree.leaves(state) if jnp.isdtype(leaf.dtype, REAL)]
+    given = {leaf.dtype for leaf in jax.tree.leaves(x) if jnp.isdtype(leaf.dtype, REAL)}
+    if not floats or given <= {floats[0]}:
+        return
 
+    def cast(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        other = jnp.isdtype(leaf.dtype, REAL)
+        return jax.ShapeDtypeStruct(leaf.shape, floats[0]) if other else leaf
 
-def number_of_steps(inputs: Any, length: int | None) -> int:
-    """Rows of the inputs, or ``length`` where there are none."""
-    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(inputs)]
-    if () in shapes:
-        raise checks.error("inputs", "leaves with time as their first axis", "a scalar leaf")
-    lengths = sorted({shape[0] for shape in shapes})
-    if len(lengths) > 1:
-        raise checks.error("inputs", "leaves with equally many rows", f"{lengths} rows")
-    if length is not None:
-        length = checks.integer("length", length, 0)
-        if lengths and lengths[0] != length:
-            raise checks.error("length", f"{lengths[0]}, the rows of inputs", length)
-        return length
-    if not lengths:
-        raise checks.error("length", "a number of steps when inputs is None", None)
-    return lengths[0]
+    try:
+        attempt(jax.tree.map(cast, x))
+    except Exception:  # then it is not the precision
+        return
+    wanted = f"dtype {floats[0]}, as the state has (cast one to the other; interop takes dtype=)"
+    got = f"dtype {' and '.join(sorted(map(str, given)))}"
+    raise checks.error("inputs", wanted, got, TypeError) from None
 
 
 def _same_form(before: Any, after: Any) -> None:
     old, new = jax.tree.structure(before), jax.tree.structure(after)
     if old != new:
-        raise checks.error("step", f"a state of structure {old}", new)
+        got = str(new)
+        if isinstance(after, (tuple, list)) and len(after) == 2:
+            if jax.tree.structure(after[0]) == old:
+                got = "a pair (state, output): pass rnnjac.interop.without_output(step)"
+        raise checks.error("step", f"a state of structure {old}", got)
     for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         if a.shape != b.shape or a.dtype != b.dtype:
             wanted = f"a state leaf of shape {a.shape} and dtype {a.dtype}"

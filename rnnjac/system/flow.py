@@ -12,6 +12,7 @@ from rnnjac.linalg.rounding import Rounding, Steps
 from rnnjac.linalg.running import Elimination, Running
 from rnnjac.system.dynamics import System
 from rnnjac.system.jacobians import push_forward
+from rnnjac.system.points import Point
 
 # Steps whose R are multiplied before they go into the product: that spares three of four gradings,
 # looks at V and estimates of the rounding. With 8, directions that shrink and grow again within a
@@ -27,7 +28,7 @@ class Flow(NamedTuple):
     """A state, the running product up to it, and its rounding (None where nobody asks for it)."""
 
     time: jax.Array
-    flat: jax.Array
+    flat: Point
     product: Running
     rounding: Rounding | None
 
@@ -36,7 +37,7 @@ class _Block(NamedTuple):
     """A state and what ``count`` steps do to the product before them: see `rounding.Steps`."""
 
     count: jax.Array
-    flat: jax.Array
+    flat: Point
     vectors: jax.Array
     triangle: jax.Array
     exponent: jax.Array

@@ -48,10 +48,17 @@ def every_step(rule: Factorisation, system: System, carry: Any, inputs: Any, len
 
 
 def as_needed(
-    rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
+    rule: Factorisation,
+    system: System,
+    carry: Any,
+    interval: jax.Array,
+    inputs: Any,
+    length: int,
+    *steps: jax.Array,
 ) -> tuple[Any, jax.Array]:
     """The carry after ``length`` steps, its frame factorised no more than it needs.
 
+    The number of ``steps`` may be given besides, if the system stands still in the others.
     ``interval`` is tried first, and comes back as it was at the end. Where none above 1 can
     qualify, for derivatives and in batches that are not run one by one (where all would wait for
     the slowest) this is `every_step`.
@@ -60,22 +67,22 @@ def as_needed(
         return every_step(rule, system, carry, inputs, length), interval
     values, opened = system.opened()
 
-    def plain(values, carry, interval, inputs) -> tuple[Any, jax.Array]:
+    def plain(values, carry, interval, inputs, *_) -> tuple[Any, jax.Array]:
         return every_step(rule, opened(values), carry, inputs, length), interval
 
-    def adaptive(values, carry, interval, inputs) -> tuple[Any, jax.Array]:
-        return _adaptive(rule, opened(values), carry, interval, inputs, length)
+    def adaptive(values, carry, interval, inputs, steps=length) -> tuple[Any, jax.Array]:
+        return _adaptive(rule, opened(values), carry, interval, inputs, steps)
 
     @jax.custom_jvp
     def differentiable(*arguments: Any) -> tuple[Any, jax.Array]:
         return in_turns(adaptive, system.start.size, batched=plain)(*arguments)
 
     differentiable.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
-    return differentiable(values, carry, interval, inputs)
+    return differentiable(values, carry, interval, inputs, *steps)
 
 
 def _adaptive(
-    rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: int
+    rule: Factorisation, system: System, carry: Any, interval: jax.Array, inputs: Any, length: Any
 ) -> tuple[Any, jax.Array]:
     """`as_needed` with the intervals found at run time."""
     dtype = system.start.dtype

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjac._support.fixed import is_array
 from rnnjac.measures.lyapunov import lyapunov_exponents
-from rnnjac.system.dynamics import Step, bind
+from rnnjac.system.dynamics import Step
+from rnnjac.system.inputs import number_of_steps
 
 
 class Flossing(NamedTuple):
@@ -30,7 +32,7 @@ def flossing(
     state: Any,
     inputs: Any = None,
     *,
-    length: int | None = None,
+    length: int | jax.Array | None = None,
     top: int | None = None,
     warmup: int = 0,
 ) -> Flossing:
@@ -90,7 +92,7 @@ def flossing(
     lost = jnp.isneginf(found)
     counted = jnp.sum((~lost).astype(found.dtype))
     penalty = jnp.sum(jnp.square(jnp.where(lost, 0, found))) / jnp.maximum(counted, 1)
-    steps = bind(step, params, state, inputs, length).length
+    steps = length if is_array(length) else number_of_steps(inputs, length)
     growth = jax.lax.stop_gradient(found[0]) * steps
     _warn_of_chaos(growth)
     return Flossing(penalty, found, jnp.sum(lost), growth)
