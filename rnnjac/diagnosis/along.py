@@ -11,7 +11,8 @@ from rnnjac._support.compiled import compiled
 from rnnjac.linalg import jacobi
 from rnnjac.linalg.signs import normals
 from rnnjac.system.dynamics import Step, System, bind
-from rnnjac.system.jacobians import push_forward
+from rnnjac.system.jacobians import pull_back, push_forward
+from rnnjac.system.points import Point
 
 # Steps, evenly spread, at which whole Jacobians are looked at: of a share p of 16 n slopes the
 # standard error is at most 1 / (8 n^(1/2)), 1.6 % for 64 units.
@@ -50,9 +51,9 @@ class Along(NamedTuple):
 
 
 class _Forward(NamedTuple):
-    """A flat state, the product so far (its images of unit vectors as rows), log of its scale."""
+    """A state, the product so far (its images of unit vectors as rows), log of its scale."""
 
-    flat: jax.Array
+    point: Point
     product: jax.Array
     scale: jax.Array
     right: jax.Array
@@ -81,13 +82,13 @@ def along(
     def ahead(carry: _Forward, at: tuple) -> tuple[_Forward, tuple]:
         time, x = at
         after = jax.lax.cond(time < end, lambda c: _step_forward(system, c, x), lambda c: c, carry)
-        return after, (after.flat, after.largest)
+        return after, (after.point, after.largest)
 
     nothing, zero = jnp.zeros(n, bool), jnp.zeros((), dtype)
     right = _unit(normals(1, n)[0].astype(dtype))
     start = _Forward(system.start, jnp.eye(n, dtype=dtype), zero, right, zero, nothing, nothing)
     last, (states, growth) = jax.lax.scan(ahead, start, (times, system.inputs))
-    states = jnp.concatenate([system.start[None], states])
+    states = jax.tree.map(lambda a, rows: jnp.concatenate([a[None], rows]), system.start, states)
     growth = jnp.concatenate([zero[None], growth])
 
     left = last.right @ last.product
@@ -95,38 +96,42 @@ def along(
     left = _unit(jnp.where(jnp.any(left != 0), left, right))
     arriving = left[None]
     if loss is not None:
-        arriving = jnp.stack([left, loss_gradient(system, loss, last.flat, number)])
+        arriving = jnp.stack([left, loss_gradient(system, loss, last.point, number)])
 
     def back(carry: tuple, at: tuple) -> tuple[tuple, tuple]:
-        time, flat, x = at
+        time, point, x = at
         before = jax.lax.cond(
-            time < end, lambda c: _step_back(system, c, flat, x), lambda c: c, carry
+            time < end, lambda c: _step_back(system, c, point, x), lambda c: c, carry
         )
         return before, before
 
     final = jacobi.normalise_rows(jnp.zeros(len(arriving), dtype), arriving)
-    _, (logs, vectors) = jax.lax.scan(
-        back, final, (times, states[:-1], system.inputs), reverse=True
-    )
+    earlier = jax.tree.map(lambda rows: rows[:-1], states)
+    _, (logs, vectors) = jax.lax.scan(back, final, (times, earlier, system.inputs), reverse=True)
     gradients = jnp.concatenate([logs, final[0][None]]).T
     vectors = jnp.concatenate([vectors, final[1][None]])[:, 0]
     samples = _samples(system, states, vectors, end)
     # relative to the largest entry, whose square would overflow where states diverge
-    largest = jnp.max(jnp.abs(states), axis=1)
+    largest = jnp.max(jnp.abs(states.flat), axis=1)
     scale = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
-    sizes = jacobi.normalise_rows(jnp.log(scale), states / scale[:, None])[0]
+    sizes = jacobi.normalise_rows(jnp.log(scale), states.flat / scale[:, None])[0]
     return Along(growth, gradients, sizes, last.rows, last.columns, left, samples)
 
 
-def loss_gradient(system: System, loss: Callable, flat: jax.Array, number: Any) -> jax.Array:
-    """Gradient of the loss with respect to the last state, flat."""
+def loss_gradient(system: System, loss: Callable, last: Point, number: Any) -> jax.Array:
+    """Gradient of the loss with respect to the floats of the last state."""
     numbers = () if number is None else (number,)
-    return jax.grad(lambda flat: loss(system.unravel(flat), *numbers).astype(flat.dtype))(flat)
+
+    def of_floats(flat: jax.Array) -> jax.Array:
+        state = system.form.unravel(last._replace(flat=flat))
+        return loss(state, *numbers).astype(flat.dtype)
+
+    return jax.grad(of_floats)(last.flat)
 
 
 def _step_forward(system: System, carry: _Forward, x: Any) -> _Forward:
-    identity = jnp.eye(carry.flat.size, dtype=carry.flat.dtype)
-    flat, images = push_forward(system, carry.flat, x, identity)
+    identity = jnp.eye(carry.point.size, dtype=carry.point.dtype)
+    point, images = push_forward(system, carry.point, x, identity)
     grown = carry.product @ images
     size = jnp.max(jnp.abs(grown))
     safe = jnp.where(size == 0, 1, size)
@@ -139,29 +144,27 @@ def _step_forward(system: System, carry: _Forward, x: Any) -> _Forward:
         right = jnp.where(jnp.any(turned != 0), _unit(turned), right)
     largest = scale + jnp.where(size == 0, 0, jnp.log(jnp.linalg.norm(right @ product)))
     rows, columns = (carry.rows | jnp.any(images != 0, axis=0)), jnp.any(images != 0, axis=1)
-    return _Forward(flat, product, scale, right, largest, rows, carry.columns | columns)
+    return _Forward(point, product, scale, right, largest, rows, carry.columns | columns)
 
 
-def _step_back(system: System, carry: tuple, flat: jax.Array, x: Any) -> tuple:
+def _step_back(system: System, carry: tuple, point: Point, x: Any) -> tuple:
     logs, vectors = carry
-    _, pull_back = jax.vjp(lambda s: system.advance(system.params, s, x), flat)
-    return jacobi.normalise_rows(logs, jax.vmap(lambda g: pull_back(g)[0])(vectors))
+    return jacobi.normalise_rows(logs, jax.vmap(pull_back(system, point, x))(vectors))
 
 
-def _samples(system: System, states: jax.Array, vectors: jax.Array, end: jax.Array) -> Samples:
+def _samples(system: System, states: Point, vectors: jax.Array, end: jax.Array) -> Samples:
     times = jnp.arange(SAMPLES) * end // SAMPLES
     rows = jax.tree.map(lambda leaf: leaf[times], system.inputs)
     identity = jnp.eye(system.start.size, dtype=system.start.dtype)
 
-    def factor(at: tuple[jax.Array, Any]) -> jax.Array:
-        flat, x = at
-        return push_forward(system, flat, x, identity)[1].T
+    def factor(at: tuple[Point, Any]) -> jax.Array:
+        return push_forward(system, *at, identity)[1].T
 
-    factors = jax.lax.map(factor, (states[times], rows))
-    unravel = jax.vmap(system.unravel)
-    parts = (unravel(a) for a in (states[times], states[times + 1], vectors[times + 1]))
-    before, after, arriving = parts
-    return Samples(before, after, rows, factors, arriving)
+    before, after = (jax.tree.map(lambda a, t=t: a[t], states) for t in (times, times + 1))
+    factors = jax.lax.map(factor, (before, rows))
+    unravel, arriving = jax.vmap(system.form.unravel), vectors[times + 1]
+    arriving = jax.vmap(system.form.vector)(arriving)
+    return Samples(unravel(before), unravel(after), rows, factors, arriving)
 
 
 def _unit(vector: jax.Array) -> jax.Array:

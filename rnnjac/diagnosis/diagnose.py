@@ -8,6 +8,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from rnnjac._support import checks
 from rnnjac.diagnosis import gated, recurrent, rules
@@ -88,7 +89,8 @@ def diagnose(
     sequences = list(_sequences(inputs, lengths))
     if loss is not None:
         _check_loss(loss, state, sequences[0].number is not None)
-    found = [_measured(step, params, state, one, loss) for one in sequences]
+    shown = tqdm(sequences, unit="sequence", disable=None if len(sequences) > 1 else True)
+    found = [_measured(step, params, state, one, loss) for one in shown]
     dtype = str(jnp.result_type(jax.tree.leaves(state)[0]))
     return rules.with_findings(assembled(found, dtype, loss is not None))
 

@@ -9,9 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from rnnjac._support.compiled import compiled
-from rnnjac.cells import gates
-from rnnjac.cells.lstm import LSTMState
-from rnnjac.cells.stack import output
+from rnnjac.cells import LSTMState, gates, output
 from rnnjac.diagnosis.along import Samples
 from rnnjac.diagnosis.recurrent import FIT
 

@@ -11,6 +11,7 @@ from rnnjac.diagnosis.along import flattened, floating_leaves, loss_gradient
 from rnnjac.linalg import jacobi
 from rnnjac.linalg.signs import signs
 from rnnjac.system.dynamics import Step, bind
+from rnnjac.system.points import Point
 
 BFLOAT16 = {"exponent_bits": 8, "mantissa_bits": 7}
 
@@ -59,26 +60,28 @@ def rounded_gradient(
     def rounded(vector: jax.Array, time: jax.Array) -> jax.Array:
         return coarsely(vector * (1 + noise * signs(1, n, time)[0].astype(dtype)))
 
-    def ahead(flat: jax.Array, at: tuple) -> tuple[jax.Array, jax.Array]:
+    def ahead(point: Point, at: tuple) -> tuple[Point, Point]:
         time, x = at
 
-        def live(flat: jax.Array) -> jax.Array:
-            return rounded(system.advance(system.params, flat, x), time)
+        def live(point: Point) -> Point:
+            point = system.advance(system.params, point, x)
+            return point._replace(flat=rounded(point.flat, time))
 
-        return jax.lax.cond(time < end, live, lambda flat: flat, flat), flat
+        return jax.lax.cond(time < end, live, lambda point: point, point), point
 
     last, states = jax.lax.scan(ahead, system.start, (times, system.inputs))
     if loss is not None:
         cotangent = loss_gradient(system, loss, last, number)
 
     def back(carry: tuple, at: tuple) -> tuple[tuple, None]:
-        time, flat, x = at
+        time, point, x = at
+
+        def advance(weights: list, flat: jax.Array) -> jax.Array:
+            return system.advance(rebuilt(weights), point._replace(flat=flat), x).flat
 
         def live(carry: tuple) -> tuple:
             (log, vector), (scale, total) = carry
-            _, pull_back = jax.vjp(
-                lambda weights, flat: system.advance(rebuilt(weights), flat, x), weights, flat
-            )
+            _, pull_back = jax.vjp(advance, weights, point.flat)
             part, vector = pull_back(vector)
             # the sum so far is in units of e^scale, that of the largest gradient met
             common = jnp.maximum(scale, log)

@@ -22,11 +22,11 @@ def from_linen(linen: Any, cell: Any, params: Mapping[str, Any]) -> Layer:
     if isinstance(cell, linen.GRUCell):
         _usual_gates(cell)
         below, recurrent = _blocks(params, "i", GRU_BLOCKS), _blocks(params, "h", GRU_BLOCKS)
-        return _network.gru(_kernel(below), _kernel(recurrent), _bias(below), _bias(recurrent))
+        return _network.gru(kernel(below), kernel(recurrent), bias(below), bias(recurrent))
     if isinstance(cell, (linen.LSTMCell, linen.OptimizedLSTMCell)):
         _usual_gates(cell)
         below, recurrent = _blocks(params, "i", LSTM_BLOCKS), _blocks(params, "h", LSTM_BLOCKS)
-        return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+        return _network.lstm(kernel(below), kernel(recurrent), bias(recurrent))
     raise _unknown(cell)
 
 
@@ -36,7 +36,7 @@ def from_nnx(nnx: Any, cell: Any) -> Layer:
         _usual_gates(cell)
         below = [_parts(cell, name) for name in ("ii", "if_", "ig", "io")]
         recurrent = [_parts(cell, name) for name in ("hi", "hf", "hg", "ho")]
-        return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+        return _network.lstm(kernel(below), kernel(recurrent), bias(recurrent))
     known = (nnx.SimpleCell, nnx.GRUCell, nnx.OptimizedLSTMCell)
     if not isinstance(cell, known):
         raise _unknown(cell)
@@ -45,8 +45,8 @@ def from_nnx(nnx: Any, cell: Any) -> Layer:
         return _simple(cell, below[0], recurrent[0])
     _usual_gates(cell)
     if isinstance(cell, nnx.GRUCell):
-        return _network.gru(_kernel(below), _kernel(recurrent), _bias(below), _bias(recurrent))
-    return _network.lstm(_kernel(below), _kernel(recurrent), _bias(recurrent))
+        return _network.gru(kernel(below), kernel(recurrent), bias(below), bias(recurrent))
+    return _network.lstm(kernel(below), kernel(recurrent), bias(recurrent))
 
 
 def _parts(cell: Any, name: str) -> dict[str, jax.Array]:
@@ -59,12 +59,12 @@ def _blocks(params: Mapping[str, Any], side: str, gates: str) -> list[Mapping[st
     return [params[side + gate] for gate in gates]
 
 
-def _kernel(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
+def kernel(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
     """Matrix (blocks x units, columns), blocks one below the other."""
     return jnp.concatenate([jnp.asarray(dense["kernel"]).T for dense in denses])
 
 
-def _bias(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
+def bias(denses: Sequence[Mapping[str, Any]]) -> jax.Array:
     """Biases of the blocks one below the other, zeros where a block has none."""
     zeros = [jnp.zeros(d["kernel"].shape[1], d["kernel"].dtype) for d in denses]
     return jnp.concatenate(
@@ -78,7 +78,7 @@ def _simple(cell: Any, below: Mapping[str, Any], recurrent: Mapping[str, Any]) -
     if cell.activation_fn not in ACTIVATIONS:
         raise checks.error("cell", "activation_fn tanh or relu", _name(cell.activation_fn))
     activation = ACTIVATIONS[cell.activation_fn]
-    return _network.elman(_kernel([below]), _kernel([recurrent]), _bias([below]), activation)
+    return _network.elman(kernel([below]), kernel([recurrent]), bias([below]), activation)
 
 
 def _usual_gates(cell: Any) -> None:

@@ -26,6 +26,13 @@ STORED = re.compile(
     r"(?P<name>(?:weight_(?:ih|hh|hr)|bias_(?:ih|hh))(?:_l\d+)?(?:_reverse)?)"
     r"(?P<part>|_raw|_g|_v|_u|_orig|\.original[01]?|\.\d+\..*)"
 )
+# of a Flax cell: a kernel for each gate (linen, nnx.LSTMCell), or one for all of them (nnx)
+FLAX = re.compile(
+    r"(?P<place>(?:.*[./])?)(?:(?P<side>[ih])(?P<gate>[ifgorzn]?)_?|dense_(?P<all>[ih]))"
+    r"[./](?P<part>kernel|bias)"
+)
+# Equinox has one bias where torch has two; its weights are named as those of torch's cells
+EQUINOX = re.compile(r"(?P<place>(?:.*\.)?)(?P<name>weight_ih|weight_hh|bias|bias_n)")
 
 # A pickle of protocol 2 to 5 opens with 0x80 and the protocol, then an opcode. A .safetensors file
 # may open alike (its first eight bytes are a length, low byte first) but goes on with zeros and a
@@ -103,7 +110,9 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _recurrent(names: Iterable[str], get: Callable[[str], Any]) -> dict[str, Any]:
-    return {name: get(name) if STORED.fullmatch(name) else None for name in names}
+    wanted = (STORED, FLAX, EQUINOX)
+    found = {name: any(form.fullmatch(name) for form in wanted) for name in names}
+    return {name: get(name) if recurrent else None for name, recurrent in found.items()}
 
 
 def _unreadable(kind: str, path: Path, problem: Exception | str) -> Exception:

@@ -1,0 +1,1 @@
+"""The command `rnnjac`: weights and data from files, results to the terminal or to a file."""
