@@ -24,6 +24,8 @@ LAYERS = (
     "training",
     "interop|plot",
     "diagnosis",
+    "command_line",
+    "__main__",
 )
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer.split("|")}
 

@@ -219,17 +219,3 @@ def test_the_bar_shows_rate_loss_and_what_stopped(capsys, begun):
 def test_bad_settings(change, message):
     with pytest.raises(ValueError, match=message):
         run(**change)
-
-
-def test_spectral_metrics_are_those_of_the_matrix(dtype):
-    matrix = jnp.array([[0.0, -2.0], [2.0, 0.0]])
-    params = {"cell": {"W_s": matrix}}
-    look = training.spectral_metrics(lambda p, s, x: p["W_s"] @ s, jnp.ones(2), length=10, top=2)
-    found = look(params, None)
-    rtol = tolerances.TRAINING * float(jnp.finfo(matrix.dtype).eps)
-    np.testing.assert_allclose(found["spectral_radius"], 2, rtol=rtol)
-    np.testing.assert_allclose(found["lyapunov_exponent"], np.log(2), rtol=rtol)
-    np.testing.assert_allclose(found["log_singular_values"], 10 * np.log(2), rtol=rtol)
-    look = training.spectral_metrics(lambda p, s, x: p["W_s"] @ s, jnp.ones(2), length=10, top=3)
-    with pytest.raises(ValueError, match="top: expected an integer from 1 to 2; got 3"):
-        look(params, None)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac.cells import LSTMState
-from rnnjac.interop import _flax_weights, _network, _weights, torch
+from rnnjac.interop import _flax_weights, _network, _stored, _weights, torch
 from rnnjac.interop._network import Layer, Network
 
 CELLS = ("tanh", "relu", "gru", "lstm")
@@ -35,7 +35,7 @@ def load(
         ``weight_ih``, ``weight_hh``, ``bias`` and, of a GRU, ``bias_n``. Flax: ``hi/kernel`` and so
         on, or ``dense_h/kernel``, with dots or slashes. No pickle is opened.
     prefix : str
-        Where the layer is in a larger network, such as "encoder.rnn".
+        Where the layer is in a larger network, such as "encoder.rnn"; not needed if there is one.
     cell : "tanh", "relu", "gru" or "lstm", optional
         What the layer is expected to be. Weights do not tell tanh from relu: tanh by default.
     direction, dtype
@@ -63,6 +63,7 @@ def load(
     given = {name: value for name, value in read.items() if isinstance(name, str)}
     layer = _flax(given, prefix, cell) or _equinox(given, prefix)
     if layer is None:
+        prefix = prefix or _stored.of(read).only_place()
         found = torch.load(read, prefix, direction=direction, dtype=dtype)
         if cell == "relu" and _kind(found) == "tanh":
             found = torch.load(read, prefix, nonlinearity="relu", direction=direction, dtype=dtype)

@@ -62,6 +62,11 @@ class Stored:
             raise checks.error("prefix", "one of " + ", ".join(map(repr, near)), repr(prefix))
         return alike[0], self.places[alike[0]]
 
+    def only_place(self) -> str:
+        """Prefix of the one layer there is; empty if there are several, or none."""
+        layers = [place for place in self.places if f"{place}module." not in self.places]
+        return layers[0].rstrip(".") if len(layers) == 1 else ""
+
     def near(self, full: str) -> str:
         """Words for the names that lie nearest to one that is missing."""
         found = difflib.get_close_matches(full, [n for n in self.names if n != full], 3)

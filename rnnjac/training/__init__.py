@@ -6,7 +6,7 @@ other libraries.
 
 from rnnjac.training import clipping as clipping
 from rnnjac.training import regularizers as regularizers
-from rnnjac.training.metrics import spectral_metrics as spectral_metrics
+from rnnjac.training.monitor import monitor as monitor
 from rnnjac.training.train import Metrics as Metrics
 from rnnjac.training.train import Training as Training
 from rnnjac.training.train import train as train

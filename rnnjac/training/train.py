@@ -88,7 +88,7 @@ def train(
         Updates in an interval.
     measure : callable, optional
         ``measure(params, key) -> dict`` of arrays, for one seed; taken at updates 0, every, 2
-        every, ..., one seed after the other. `spectral_metrics` makes one.
+        every, ..., one seed after the other. `monitor` makes one.
     solved : callable, optional
         ``solved(metrics) -> bool`` from the metrics of one seed at one time. A solved seed stops;
         once none is left the loop ends.
