@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from rnnjac._support import checks
-from rnnjac.system.inputs import rows_of
 
 # Steps below which a program of their own costs more to compile than padding costs to run.
 SHORTEST = 16
@@ -157,9 +156,10 @@ def _by_threads(
 
 def _padded(item: Any) -> tuple[Any, np.ndarray]:
     """An item with rows of zeros up to the next of a few lengths, and its length."""
-    length = rows_of(item)
-    if length is None:
-        raise checks.error("items", "inputs with time as their first axis", "None")
+    lengths = {shape[0] if shape else None for shape in map(np.shape, jax.tree.leaves(item))}
+    if len(lengths) != 1 or None in lengths:
+        raise checks.error("items", "leaves with time as one first axis", f"{lengths} rows")
+    (length,) = lengths
     rows = max(SHORTEST, 1 << (length - 1).bit_length()) if length else SHORTEST
 
     def pad(leaf: Any) -> np.ndarray:
