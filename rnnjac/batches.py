@@ -12,9 +12,17 @@ from tqdm import tqdm
 
 from rnnjac._support import checks
 
+# Steps below which a program of their own costs more to compile than padding costs to run.
+SHORTEST = 16
+
 
 def in_chunks(
-    function: Callable, *, chunk: int = 16, threads: int | None = None, progress: bool = True
+    function: Callable,
+    *,
+    chunk: int = 16,
+    threads: int | None = None,
+    progress: bool = True,
+    padded: bool = False,
 ) -> Callable[..., Any]:
     """Function that maps ``function`` over a long row of items, a chunk at a time.
 
@@ -32,6 +40,10 @@ def in_chunks(
         Compute items one by one in so many threads instead, and not by `jax.vmap`.
     progress : bool
         Whether to show a progress bar.
+    padded : bool
+        Whether to pad items with zeros along time to a few lengths, so that items of many lengths
+        share a few programs. Then the function is called as ``function(item, length, *shared)``
+        with the true length, which it hands on: ``spectrum(..., item, length=length)``.
 
     Returns
     -------
@@ -50,7 +62,9 @@ def in_chunks(
     -----
     Each chunk is one call of ``jax.vmap(function)``. Items of equal form (the same length, say) are
     gathered into chunks, and each form is compiled once per size of chunk for as long as the
-    returned function lives: keep it, and pass what changes between calls in ``shared``. An iterator
+    returned function lives: keep it, and pass what changes between calls in ``shared``. Padded
+    lengths are the powers of two from 16 on: at most half of the steps are padding, and items of 1
+    to 1000 steps take 7 programs. Results have the shapes of padded items. An iterator
     is read as it goes, so items need not fit in memory together.
 
     On a CPU, vmap saves up to half the time of small states (n = 8) and none from n = 16 on; a scan
@@ -69,6 +83,9 @@ def in_chunks(
     chunk = checks.integer("chunk", chunk, 1)
     if threads is not None:
         threads = checks.integer("threads", threads, 1)
+    if padded:
+        given = function
+        function = lambda item, *shared: given(*item, *shared)  # noqa: E731
     alone = jax.jit(function)
     compiled = {}
 
@@ -82,6 +99,7 @@ def in_chunks(
         stacked = not _is_row(items)
         items = _rows(items) if stacked else items
         total = len(items) if hasattr(items, "__len__") else None
+        items = map(_padded, items) if padded else items
         if threads is None:
             pairs = _by_vmap(batched(len(shared)), items, shared, chunk)
         else:
@@ -134,6 +152,21 @@ def _by_threads(
     with ThreadPoolExecutor(threads) as pool:
         while some := list(islice(numbered, 4 * threads)):
             yield from pool.map(compute, some)
+
+
+def _padded(item: Any) -> tuple[Any, np.ndarray]:
+    """An item with rows of zeros up to the next of a few lengths, and its length."""
+    lengths = {shape[0] if shape else None for shape in map(np.shape, jax.tree.leaves(item))}
+    if len(lengths) != 1 or None in lengths:
+        raise checks.error("items", "leaves with time as one first axis", f"{lengths} rows")
+    (length,) = lengths
+    rows = max(SHORTEST, 1 << (length - 1).bit_length()) if length else SHORTEST
+
+    def pad(leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        return np.pad(array, [(0, rows - length), *[(0, 0)] * (array.ndim - 1)])
+
+    return jax.tree.map(pad, item), np.asarray(length, np.int32)
 
 
 def _array(leaf: Any) -> Any:

@@ -144,3 +144,36 @@ def test_keys_are_items_too(as_list):
     draw = lambda key: jax.random.normal(key, (2,))  # noqa: E731
     found = rnnjac.in_chunks(draw, chunk=2, progress=False)(list(keys) if as_list else keys)
     np.testing.assert_array_equal(np.stack(found), jax.vmap(draw)(keys))
+
+
+def test_padded_items_share_a_few_programs(dtype):
+    traced = []
+
+    def total(item, length, shift):
+        traced.append(item.shape)
+        real = jnp.arange(item.shape[0], dtype=jnp.int32) < length
+        return jnp.sum(jnp.where(real[:, None], item, shift))
+
+    items = sequences([1, 3, 16, 17, 20, 30, 0])
+    mapped = rnnjac.in_chunks(total, chunk=2, progress=False, padded=True)
+    found = mapped(items, jnp.zeros((), dtype))
+    # a last chunk that is not full has a size of its own, unless its form has been met
+    assert set(traced) == {(16, 2), (32, 2)} and len(traced) <= 4
+    expected = [item.sum() for item in items]
+    tolerance = FEW_STEPS * float(jnp.finfo(dtype).eps)
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_padded_sequences_give_what_cut_ones_give(dtype):
+    cell = cells.elman(2, 2)
+    params, start = cell.init(jax.random.key(0)), cell.initial_state()
+
+    def states(item, length):
+        return rnnjac.trajectory(cell.step, params, start, item, length=length)[-1]
+
+    items = sequences([5, 9])
+    found = rnnjac.in_chunks(states, progress=False, padded=True)(items)
+    for item, last in zip(items, found, strict=True):
+        expected = rnnjac.trajectory(cell.step, params, start, item)[-1]
+        tolerance = FEW_STEPS * float(jnp.finfo(dtype).eps)
+        np.testing.assert_allclose(last, expected, rtol=tolerance, atol=tolerance)

@@ -106,16 +106,63 @@ def test_files_that_torch_pickles_are_refused(tmp_path, name, zipped):
         adapter.load(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [
-        (lambda: torch.nn.GRU(2, 3, bidirectional=True), "a bidirectional layer"),
-        (lambda: torch.nn.LSTM(2, 3, proj_size=2), "a layer with proj_size > 0"),
-    ],
-)
-def test_modules_with_no_cell_here_are_refused(module, message):
-    with pytest.raises(ValueError, match=message):
-        adapter.load(module().state_dict())
+def test_a_bidirectional_layer_is_refused_until_one_direction_is_named():
+    with pytest.raises(ValueError, match="got a bidirectional layer"):
+        adapter.load(torch.nn.GRU(2, 3, bidirectional=True).state_dict())
+
+
+def last_of_torch(module, xs):
+    with torch.no_grad():
+        return module(xs)[0].numpy()
+
+
+def double(module):
+    return module.to(getattr(torch, str(jnp.zeros(()).dtype))).eval()
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_each_direction_of_a_bidirectional_layer(kind):
+    module = double(getattr(torch.nn, kind)(INPUTS, HIDDEN, bidirectional=True))
+    inputs, xs = draw(STEPS, INPUTS)
+    want = last_of_torch(module, xs)
+    for direction, rows, outputs in (
+        ("forward", inputs, want[:, :HIDDEN]),
+        ("backward", inputs[::-1], want[::-1, HIDDEN:]),
+    ):
+        network = adapter.load(module.state_dict(), direction=direction)
+        states = rnnjac.trajectory(*network, rows)
+        found = states.h if kind == "LSTM" else states
+        close(found[1:], outputs, STEPS * tolerances.INTEROP_STEP)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_projections(layers):
+    module = double(torch.nn.LSTM(INPUTS, HIDDEN, proj_size=2, num_layers=layers))
+    network = adapter.load(module.state_dict())
+    inputs, xs = draw(STEPS, INPUTS)
+    states = rnnjac.trajectory(*network, inputs)
+    top = states if layers == 1 else states[-1]
+    assert top.c.shape == (STEPS + 1, HIDDEN)
+    close(top.h[1:], last_of_torch(module, xs), STEPS * tolerances.INTEROP_STEP)
+    assert rnnjac.jacobians(*network, inputs[:1]).shape == (1, 6 * layers, 6 * layers)
+
+
+@pytest.mark.parametrize("norm", ["parametrization", "hooks"])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+def test_weight_norm_is_computed(norm):
+    if norm == "hooks":
+        weight_norm = torch.nn.utils.weight_norm
+    else:
+        weight_norm = torch.nn.utils.parametrizations.weight_norm
+    module = weight_norm(double(torch.nn.LSTM(INPUTS, HIDDEN)), "weight_hh_l0")
+    with torch.no_grad():
+        for name, tensor in module.named_parameters():
+            if name.endswith(("_g", "original0")):
+                tensor.mul_(1.5)
+    network = adapter.load(module.state_dict())
+    inputs, xs = draw(STEPS, INPUTS)
+    states = rnnjac.trajectory(*network, inputs)
+    close(states.h[1:], last_of_torch(module, xs), STEPS * tolerances.INTEROP_STEP)
 
 
 def test_parameters_that_need_gradients_and_bfloat16(dtype):

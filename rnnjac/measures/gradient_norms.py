@@ -99,13 +99,14 @@ def _split(log_norm: jax.Array, vector: jax.Array) -> tuple[jax.Array, jax.Array
 def _like_state(cotangent: Any, system: System) -> jax.Array:
     """The cotangent as a flat vector, after checking it against the state."""
     form = system.form
+    leaves: list[Any]
     try:
         leaves = form.structure.flatten_up_to(cotangent)
     except ValueError:
         leaves = [{}]  # no leaf at all
     floats = [jnp.issubdtype(like.dtype, jnp.inexact) for like in form.leaves]
     # what stands in the place of a counter or a key says nothing
-    given = [leaf if moves else 0 for leaf, moves in zip(leaves, floats, strict=False)]
+    given: list[Any] = [leaf if moves else 0 for leaf, moves in zip(leaves, floats, strict=False)]
     if not jax.tree_util.all_leaves(given):
         found = jax.tree.structure(cotangent)
         raise checks.error("cotangent", f"the structure of the state, {form.structure}", found)

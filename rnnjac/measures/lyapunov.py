@@ -166,7 +166,7 @@ def _lyapunov_exponents(
     def block(carry: tuple, xs: Any) -> tuple[tuple, jax.Array]:
         before, interval = carry
         flow = before._replace(logs=zero)
-        steps = (blocks.size,) if is_array(length) else ()
+        steps = (jnp.asarray(blocks.size),) if is_array(length) else ()
         flow, interval = as_needed(_ELIMINATION, system, flow, interval, xs, blocks.rows, *steps)
         flow = flow._replace(logs=before.logs + flow.logs)
         return (flow, interval), flow.logs + lu.log_volumes(flow.vectors.T)

@@ -174,7 +174,8 @@ def _forward(system: System, points: Point, frame: jax.Array) -> _Sweep:
     """P @ frame: the frame is pushed along and kept well-conditioned."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        return lengthen(product, push_forward(system, *at, product.vectors)[1]), None
+        point, x = at
+        return lengthen(product, push_forward(system, point, x, product.vectors)[1]), None
 
     start = running.of_frame(frame.T, turn=True)
     return _Sweep(*graded_svd(jax.lax.scan(one, start, (points, system.inputs))[0]))

@@ -93,6 +93,7 @@ def flossing(
     counted = jnp.sum((~lost).astype(found.dtype))
     penalty = jnp.sum(jnp.square(jnp.where(lost, 0, found))) / jnp.maximum(counted, 1)
     steps = length if is_array(length) else number_of_steps(inputs, length)
+    steps = jnp.asarray(steps).astype(found.dtype)
     growth = jax.lax.stop_gradient(found[0]) * steps
     _warn_of_chaos(growth)
     return Flossing(penalty, found, jnp.sum(lost), growth)
