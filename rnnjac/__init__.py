@@ -17,6 +17,7 @@ for batches.
 
 import importlib as _importlib
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from rnnjac import activations as activations
@@ -30,8 +31,6 @@ from rnnjac.bounds import gradient_bound as gradient_bound
 from rnnjac.bounds import spectral_norm as spectral_norm
 from rnnjac.bounds import spectral_radius as spectral_radius
 from rnnjac.cells import gates as gates
-from rnnjac.diagnosis.diagnose import diagnose as diagnose
-from rnnjac.diagnosis.horizon import memory_horizon as memory_horizon
 from rnnjac.linalg.combine import combine as combine
 from rnnjac.linalg.graded import GradedProduct as GradedProduct
 from rnnjac.measures import carousel as carousel
@@ -55,6 +54,10 @@ from rnnjac.system.jacobians import parameter_jacobians as parameter_jacobians
 from rnnjac.training import clipping as clipping
 from rnnjac.training import regularizers as regularizers
 
+if _TYPE_CHECKING:
+    from rnnjac.diagnosis.diagnose import diagnose as diagnose
+    from rnnjac.diagnosis.horizon import memory_horizon as memory_horizon
+
 __version__ = "0.1.0"
 
 # Modules that lie deeper than their public names: `import rnnjac.gates` gives rnnjac.cells.gates
@@ -71,12 +74,19 @@ _DEEPER = (
 _sys.modules.update({f"rnnjac.{n.partition('.')[2]}": _sys.modules[f"rnnjac.{n}"] for n in _DEEPER})
 
 
+# What not everyone needs, at its first use: `rnnjac.plot` imports matplotlib, for one.
+_MODULES = ("interop", "plot")
+_FUNCTIONS = {"diagnose": "diagnosis.diagnose", "memory_horizon": "diagnosis.horizon"}
+
+
 def __getattr__(name: str) -> _Any:
-    """`rnnjac.interop` and `rnnjac.plot` (which imports matplotlib), at their first use."""
-    if name in ("interop", "plot"):
+    """Modules and functions of the upper layers."""
+    if name in _MODULES:
         return _importlib.import_module(f"rnnjac.{name}")
+    if name in _FUNCTIONS:
+        return getattr(_importlib.import_module(f"rnnjac.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'rnnjac' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "interop", "plot"})
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS})

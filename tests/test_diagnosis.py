@@ -1,5 +1,8 @@
 """Sick networks get their finding first, healthy ones none; bad arguments are named."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -187,6 +190,18 @@ def test_errors_name_the_argument(changes, kind, message):
     arguments = {"inputs": x if batched else x[0]} | changes
     with pytest.raises(kind, match=message):
         rnnjac.diagnose(step, params, state, **arguments)
+
+
+def test_the_public_name_is_the_function():
+    """Whatever was imported before, and though a module is called alike."""
+    code = (
+        "import sys, rnnjac; assert 'rnnjac.diagnosis' not in sys.modules; "
+        "from rnnjac import diagnose, memory_horizon; import rnnjac.diagnosis.diagnose; "
+        "assert {'diagnose', 'memory_horizon'} <= set(dir(rnnjac)); "
+        "print(callable(rnnjac.diagnose) and rnnjac.diagnose is diagnose)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 def test_it_is_not_to_be_traced():
