@@ -74,17 +74,19 @@ _DEEPER = (
 _sys.modules.update({f"rnnjac.{n.partition('.')[2]}": _sys.modules[f"rnnjac.{n}"] for n in _DEEPER})
 
 
-# What is loaded at its first use: adapters, pictures (matplotlib), and what puts measures together.
-_LATER = {"interop": "interop", "plot": "plot"}
-_LATER |= {"diagnose": "diagnosis.diagnose", "memory_horizon": "diagnosis.horizon"}
+# What not everyone needs, at its first use: `rnnjac.plot` imports matplotlib, for one.
+_MODULES = ("interop", "plot")
+_FUNCTIONS = {"diagnose": "diagnosis.diagnose", "memory_horizon": "diagnosis.horizon"}
 
 
 def __getattr__(name: str) -> _Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'rnnjac' has no attribute {name!r}")
-    module = _importlib.import_module(f"rnnjac.{_LATER[name]}")
-    return module if name in ("interop", "plot") else getattr(module, name)
+    """Modules and functions of the upper layers."""
+    if name in _MODULES:
+        return _importlib.import_module(f"rnnjac.{name}")
+    if name in _FUNCTIONS:
+        return getattr(_importlib.import_module(f"rnnjac.{_FUNCTIONS[name]}"), name)
+    raise AttributeError(f"module 'rnnjac' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS})

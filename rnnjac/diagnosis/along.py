@@ -138,8 +138,8 @@ def _step_forward(system: System, carry: _Forward, x: Any) -> _Forward:
     product, scale = grown / safe, carry.scale + jnp.where(size == 0, -jnp.inf, jnp.log(safe))
     right = carry.right
     # The right vector turns little from step to step, and only the norm is wanted, whose error is
-    # the square of the vector's: two rounds of the power method a step keep up with it.
-    for _ in range(2):
+    # the square of the vector's: three rounds of the power method a step keep up with it.
+    for _ in range(3):
         turned = product @ (right @ product)
         right = jnp.where(jnp.any(turned != 0), _unit(turned), right)
     largest = scale + jnp.where(size == 0, 0, jnp.log(jnp.linalg.norm(right @ product)))

@@ -49,7 +49,7 @@ def memory_horizon(
     Raises
     ------
     ValueError, TypeError
-        As `trajectory` and `gradient_norms`; or if ``factor`` is not a number above 1.
+        As `trajectory` and `gradient_norms`; or if ``factor`` is not a finite number above 1.
 
     Notes
     -----
@@ -65,8 +65,9 @@ def memory_horizon(
     >>> memory_horizon(lambda p, s, x: 0.99 * s, None, jnp.ones(1), length=200)
     99
     """
-    if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not factor > 1:
-        raise checks.error("factor", "a number above 1", checks.describe(factor))
+    real = isinstance(factor, (int, float)) and not isinstance(factor, bool)
+    if not real or not 1 < factor < math.inf:
+        raise checks.error("factor", "a finite number above 1", checks.describe(factor))
     given = cotangent is not None
     steps = number_of_steps(inputs, length)
     if not given:

@@ -1,5 +1,6 @@
 """What a diagnosis holds: figures by subject, curves, and what follows from them."""
 
+import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,9 +176,7 @@ class Diagnosis(NamedTuple):
 
     def __repr__(self) -> str:
         """Table of at most 40 lines, for a terminal."""
-        from rnnjac.diagnosis.text import table
-
-        return table(self)
+        return _shown_by("text").table(self)
 
     def to_dict(self) -> dict[str, float | int | str | None]:
         """Plain numbers and words under flat names, such as "rates_leading_value", for a log.
@@ -192,18 +191,19 @@ class Diagnosis(NamedTuple):
 
     def plot(self) -> Any:
         """Matplotlib figure of four panels, in the style of `rnnjac.plot`."""
-        from rnnjac.diagnosis.figure import four_panels
-
-        return four_panels(self)
+        return _shown_by("figure").four_panels(self)
 
     def save(self, path: str | Path) -> Path:
         """One HTML page that holds all of it and needs nothing else, light and dark.
 
         It is written beside ``path`` and put in its place when complete. Returns the path.
         """
-        from rnnjac.diagnosis.page import save
+        return _shown_by("page").save(self, path)
 
-        return save(self, path)
+
+def _shown_by(name: str) -> Any:
+    """The module that shows a diagnosis in one way; it knows this one, and comes when asked."""
+    return importlib.import_module(f"rnnjac.diagnosis.{name}")
 
 
 def _flatten(name: str, value: Any, flat: dict[str, Any]) -> None:

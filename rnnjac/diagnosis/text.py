@@ -50,7 +50,7 @@ def figures(d: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "explodes", f"{grown}; largest log growth {number(d.explosion.growth)}"
     if d.clipping is not None:
         c = d.clipping
-        cut = "; ".join(f"{t:.3g} cuts {p:.0%}" for t, p in zip(c[:3], c.clipped, strict=True))
+        cut = "; ".join(f"{t:.3g} cuts {p:.0%}" for t, p in zip(c[:3], c[3:], strict=True))
         yield "clip the norm at", cut
     peak = f"log {number(d.transient.peak)} at step {d.transient.step}"
     yield "largest growth", f"{peak}, {number(d.transient.end)} at the end"

@@ -22,12 +22,14 @@ class AverageNorm(NamedTuple):
 
 
 class Suggestion(NamedTuple):
-    """Thresholds for the norm of a gradient, and the shares (3,) of norms that each would clip."""
+    """Thresholds for the norm of a gradient, and the share of norms that each would clip."""
 
     low: float
     average: float
     high: float
-    clipped: tuple[float, float, float]
+    clipped_low: float
+    clipped_average: float
+    clipped_high: float
 
 
 def norm(tree: Any) -> jax.Array:
@@ -198,7 +200,7 @@ def suggest(norms: Any) -> Suggestion:
     Returns
     -------
     Suggestion
-        ``low``, ``average``, ``high``, and ``clipped``, the share of the norms at or above each.
+        ``low``, ``average``, ``high``, and the share of the norms at or above each of them.
 
     Raises
     ------
@@ -218,8 +220,8 @@ def suggest(norms: Any) -> Suggestion:
 
     Examples
     --------
-    >>> suggest([1.0] * 9 + [1e6])
-    Suggestion(low=0.95, average=1.9, high=19.0, clipped=(1.0, 0.1, 0.1))
+    >>> suggest([1.0] * 9 + [1e6])[:3]
+    (0.95, 1.9, 19.0)
     """
     values = np.asarray(norms)
     if values.dtype.kind not in "iuf":
@@ -236,7 +238,7 @@ def suggest(norms: Any) -> Suggestion:
     average = float(np.minimum(values, LARGEST_ENTRY * median).mean())
     thresholds = average / 2, average, 10 * average
     low, mean, high = (float((values >= limit).mean()) for limit in thresholds)
-    return Suggestion(*thresholds, (low, mean, high))
+    return Suggestion(*thresholds, low, mean, high)
 
 
 def _scaled(gradient: Any, size: jax.Array, threshold: jax.Array | float) -> Any:
