@@ -4,22 +4,13 @@ Pascanu, Mikolov and Bengio (2013) give conditions; the 2018 post turns them int
 rule, and claims S1 to S11 around it, meet the measured rates.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from analyses.common import command as cli
 from analyses.common.progress import progress_bar
-from analyses.eigenvalue_decay import examples as decay_examples
-from analyses.eigenvalue_decay import figures as decay_figures
-from analyses.eigenvalue_decay import gain as decay_gain
-from analyses.eigenvalue_decay import identities as decay_identities
-from analyses.eigenvalue_decay import networks as decay_networks
-from analyses.eigenvalue_decay import training as decay_training
-from analyses.eigenvalue_decay import verdicts as decay_verdicts
+from analyses.eigenvalue_decay import examples, gain, identities, networks, training
 
 SEED = 0
 
@@ -77,50 +68,27 @@ PRESETS = {
 }
 
 PARTS = {
-    "identities": lambda settings, key: decay_identities.measure(key),
-    "examples": decay_examples.measure,
-    "networks": decay_networks.sweep,
-    "gain": decay_gain.measure,
-    "training": decay_training.measure,
+    "identities": lambda settings, key: identities.measure(key),
+    "examples": examples.measure,
+    "networks": networks.sweep,
+    "gain": gain.measure,
+    "training": training.measure,
 }
 
 
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in float64."""
     jax.config.update("jax_enable_x64", True)
-    return measure(settings)
-
-
-def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All parts, in the default precision."""
-    kind = jnp.zeros(()).dtype
-    arrays, facts = {}, {"size": settings.size, "counted": settings.steps - settings.warmup}
+    arrays: dict[str, Any] = {}
+    facts: dict[str, Any] = {
+        "size": settings.size,
+        "counted": settings.steps - settings.warmup,
+        "eps": float(np.finfo(float).eps),
+    }
     progress = progress_bar(PARTS.items(), unit="part")
     for number, (name, part) in enumerate(progress):
         progress.set_postfix_str(name)
-        found = part(settings, jax.random.fold_in(jax.random.key(SEED), number))
-        arrays |= found[0]
-        facts |= found[1]
-    meta = {
-        "title": "Eigenvalue magnitude against gradient decay",
-        "summary": f"The rule that gradients explode when the dominant eigenvalue of the recurrent "
-        f"weights exceeds 1, and vanish when it is below, is exact for linear networks. In "
-        f"{facts['networks']} networks of {settings.size} units it is held against the largest "
-        f"Lyapunov exponent λ₁, the rate of growth of the Jacobian product, and against the "
-        f"gradient itself. What the weights do guarantee is the bound ln(γ σ_max), γ being the "
-        f"largest slope of the activation and σ_max the spectral norm of W.",
-        "seed": SEED,
-        "dtype": kind.name,
-        "facts": facts,
-        "claims": decay_verdicts.verdicts(facts, float(jnp.finfo(kind).eps)),
-        "figures": decay_figures.captions(facts),
-    }
-    return {name: np.asarray(value) for name, value in arrays.items()}, meta
-
-
-def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
-    decay_figures.draw(arrays, meta["facts"], out)
-
-
-if __name__ == "__main__":
-    cli.main("eigenvalue_decay", compute, draw, PRESETS)
+        curves, numbers = part(settings, jax.random.fold_in(jax.random.key(SEED), number))
+        arrays |= curves
+        facts |= numbers
+    return {name: np.asarray(value) for name, value in arrays.items()}, facts

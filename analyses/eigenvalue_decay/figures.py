@@ -1,6 +1,7 @@
 """Figures of the eigenvalue rule: the sweep through ρ(W) = 1 and the spectra behind it."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,57 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from analyses.common.pictures import save
 from analyses.eigenvalue_decay import networks, panels
 from rnnjac import plot
 
 TITLES = ("linear", "tanh", "logistic", "ReLU")
 MARKERS = ("s", "o", "^", "D")
 WRONG = "#f3e3ea"
-
-
-def captions(facts: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Entry of the report for every figure that `draw` writes."""
-    f = facts
-    return [
-        {
-            "file": "eigenvalue_decay.png",
-            "caption": f"Largest Lyapunov exponent λ₁ of {f['networks']} networks of {f['size']} "
-            f"units, over {f['counted']} steps. Above: against ln ρ(W); the rule puts every point "
-            f"on a side of zero, and is wrong in the shaded quadrants. Linear networks lie on the "
-            f"dashed line λ₁ = ln ρ(W), and so do tanh networks that settle at 0; the others leave "
-            f"it: {f['above_wrong']} of {f['above_count']} nonlinear networks with ρ > 1 vanish, "
-            f"{f['below_wrong']} of {f['below_count']} with ρ < 1 explode. Crosses are tanh "
-            f"networks after a short training, with the rate of their loss gradient. Below: "
-            f"against ln(γ σ_max); no point lies above the dashed line."
-            + (f" {f['lost']} networks lose the gradient exactly (bottom edge)." * (f["lost"] > 0)),
-            "alt": "Eight scatter plots, one column for each activation. In the upper row the "
-            "linear networks form one diagonal line; the tanh and ReLU networks spread over all "
-            "four quadrants, the non-normal ones highest; logistic networks all lie below zero. "
-            "In the lower row every point lies on or below the diagonal.",
-        },
-        {
-            "file": "eigenvalue_decay_gradient.png",
-            "caption": f"Rate of a backpropagated gradient against λ₁ of the same network: median "
-            f"difference {f['gradient_gap_median']:.3f}, largest {f['gradient_gap_max']:.3f} nat "
-            f"per step. λ₁, not ln ρ(W), says how fast the gradient shrinks or grows. Right: "
-            f"against ln ρ of the average Jacobian, which is closer than W itself but no law: the "
-            f"average forgets that factors do not commute.",
-            "alt": "Two scatter plots. Left, all points lie on the diagonal. Right, points of the "
-            "driven networks scatter on both sides of it.",
-        },
-        {
-            "file": "eigenvalue_decay_spectra.svg",
-            "caption": "Every singular value of the product of Jacobians in driven tanh networks, "
-            "as log σ per step after a quarter, half and all of the steps (light to dark), for the "
-            "smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
-            "rule. Below −2 the axis is logarithmic.",
-            "alt": "Four panels, one for each kind of matrix, with falling curves of log singular "
-            "values per step against their index. The curves of the three times nearly coincide. "
-            "They start below the dashed line, except for the non-normal kind at radius 0.5, "
-            "which starts above it and falls furthest.",
-        },
-        *panels.captions(facts),
-    ]
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
@@ -71,11 +28,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
         "eigenvalue_decay_spectra.svg": _spectra,
         **panels.FIGURES,
     }
-    with plot.style(), plt.rc_context({"svg.hashsalt": "rnnjac", "svg.fonttype": "path"}):
-        for name, make in parts.items():
-            figure = make(arrays, facts)
-            figure.savefig(out / name, metadata={"Date": None} if name.endswith(".svg") else None)
-            plt.close(figure)
+    save({name: partial(part, arrays, facts) for name, part in parts.items()}, out)
 
 
 def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:

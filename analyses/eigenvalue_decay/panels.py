@@ -15,66 +15,6 @@ RULE = {"color": plot.INK, "ls": "--", "lw": 1.2}
 SHARES = (("vanishes", "#332288"), ("holds", "#dddddd"), ("explodes", "#cc6677"))
 
 
-def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Captions and descriptions of the figures here."""
-    return [
-        {
-            "file": "eigenvalue_decay_examples.svg",
-            "caption": f"Three networks that contradict the rule (dashed, ρᵗ). Left: "
-            f"W = [[2, −4], [1, −1.75]] has spectral radius {f['tilted_radius']:.4f}; an input "
-            f"that saturates its second unit leaves a Jacobian with eigenvalue "
-            f"{f['tilted_step_radius']:.6f}. Middle: strictly upper triangular, entries 0.5: every "
-            f"eigenvalue is 0, ‖W^k‖ rises to {f['nilpotent_peak']:.0f} at k = "
-            f"{f['nilpotent_peak_at']} and is exactly 0 at k = 30 (triangle). Right: a tanh unit "
-            f"with w = 2 settles at {f['unit_fixed_point']:.7f}, where its multiplier is "
-            f"{f['unit_multiplier']:.7f}.",
-            "alt": "Three plots on logarithmic axes. Left, the norm grows to 1e15 in 50 steps "
-            "while the rule falls to 1e-8. Middle, the norm rises to ten thousand, falls, and ends "
-            "in a triangle for zero at step 30. Right, the product falls to 1e-39 while the rule "
-            "rises to 1e15.",
-        },
-        {
-            "file": "eigenvalue_decay_gain.svg",
-            "caption": f"λ₁ against the gain g of random recurrent weights; dots are networks, "
-            f"lines are theory. Linear: ln g. Tanh without input: chaotic above g = 1, with slope "
-            f"{f['gain_tanh_slope']:.2f} instead of 1 beyond g = 3. Under noise of deviation "
-            f"{gain.NOISE:g} the exponent is lower still. Symmetric weights settle to one "
-            f"state or flip between two, so that λ₁ ends at or below 0 (largest value above "
-            f"g = 1 in the steps run: {f['gain_symmetric_max']:.3f}).",
-            "alt": "Four sets of dots against a logarithmic gain axis. The linear ones follow a "
-            "straight line; tanh follows it up to gain 1 and then a flatter curve; the driven "
-            "ones lie below and cross zero later; the symmetric ones stay at or below zero.",
-        },
-        {
-            "file": "eigenvalue_decay_unit.svg",
-            "caption": f"The single unit S ← tanh(w S). Left: rate against w; from any start but "
-            f"exactly 0 it is negative on either side of w = 1. Middle: with w = 5 under noise, "
-            f"the gradient reaches e^{f['latch_log_gradient']:.0f} (median), and the "
-            f"information that the sign of the state holds about the sign of the start stays at "
-            f"{f['latch_noisy_bits']:.2f} bit ({f['latch_bits']:.2f} bit without noise). Right: "
-            f"effect of a shift of the start (0.3): none if small, 2 if it crosses 0 (bottom edge: "
-            f"exactly 0; just above it, one rounding).",
-            "alt": "Left, a curve with a peak of zero at weight 1, falling to −12 at weight 8, and "
-            "the line ln w above it. Middle, a log gradient falling straight to −1400 while the "
-            "information curve stays flat. Right, the effect of small shifts shrinks at every step "
-            "while that of shifts above 0.3 stays at 2.",
-        },
-        {
-            "file": "eigenvalue_decay_training.svg",
-            "caption": f"Tanh networks from five starts, on tasks of "
-            f"{round(1 / f['train_eps'])} steps, before and after {f['train_updates']} updates. "
-            f"Above: how often each value of the slope φ′ occurs (line: before, filled: after). "
-            f"Below: share of networks whose loss gradient vanishes, holds (within a factor e over "
-            f"the sequence) or explodes.",
-            "alt": "Five histograms, most of them highest near slope 1, that of gain 2 also near "
-            "0. Below them stacked bars, two for each start: before training "
-            f"{f['init_vanish']:.0%} of the four usual starts vanish and "
-            f"{f['init_explode_wide']:.0%} of those with gain 2 explode, after training "
-            f"{f['trained_vanish']:.0%} and {f['trained_explode_wide']:.0%}.",
-        },
-    ]
-
-
 def _examples(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.7))
     t = np.arange(len(a["tilted_held"]))

@@ -1,25 +1,23 @@
 """What the measured figures say about claims S1 to S11."""
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
-HOLDS, CONDITION, REFUTED = "holds", "holds with a condition", "refuted"
-_MINUS = re.compile(r"(?<!\w)-(?=\d)")  # a minus sign, not the hyphen of 1e-16
+from analyses.common.claims import CONDITION, HOLDS, REFUTED
+
+Facts = Mapping[str, Any]
+Finding = tuple[str, str]
 
 
-def verdicts(facts: Mapping[str, Any], eps: float) -> list[dict[str, str]]:
-    """One row for each claim; ``eps`` is the machine epsilon of the run."""
-    rows = (rule(facts, eps) for rule in (*_IDENTITIES, *_RULES))
-    return [
-        {"id": f"S{number}", "verdict": verdict, "measured": _MINUS.sub("−", measured)}
-        for number, (verdict, measured) in enumerate(rows, 1)
-    ]
+def verdicts(facts: Facts) -> dict[str, Finding]:
+    """Verdict and figure found for each claim."""
+    rules = (_s1, _s2, _s3, _s4, _s5, _s6, _s7, _s8, _s9, _s10, _s11)
+    return {f"S{number}": rule(facts) for number, rule in enumerate(rules, 1)}
 
 
-def _s1(f, eps):
-    right = f["sum_of_terms"] < 1e4 * eps and f["cut_beyond_lag_0"] < 1e4 * eps
+def _s1(f: Facts) -> Finding:
+    right = f["sum_of_terms"] < 1e4 * f["eps"] and f["cut_beyond_lag_0"] < 1e4 * f["eps"]
     return HOLDS if right else REFUTED, (
         f"The terms of all lags add up to the gradient of reverse mode (relative difference "
         f"{f['sum_of_terms']:.0e}); with the state cut, only lag 0 is left "
@@ -27,8 +25,8 @@ def _s1(f, eps):
     )
 
 
-def _s2(f, eps):
-    right = max(f["diagonal_left"], f["forms_intertwine"]) < 1e5 * eps
+def _s2(f: Facts) -> Finding:
+    right = max(f["diagonal_left"], f["forms_intertwine"]) < 1e5 * f["eps"]
     return HOLDS if right else REFUTED, (
         f"diag(tanh′) W_s agrees with forward mode to {f['diagonal_left']:.0e} when the state is "
         f"what leaves tanh; W_s diag(tanh′) would be off by {f['diagonal_right_wrong']:.0%}, and "
@@ -38,8 +36,8 @@ def _s2(f, eps):
     )
 
 
-def _s3(f, eps):
-    right = f["product_ways"] < 1e5 * eps and f["product_reversed"] > 0.01
+def _s3(f: Facts) -> Finding:
+    right = f["product_ways"] < 1e5 * f["eps"] and f["product_reversed"] > 0.01
     return CONDITION if right else REFUTED, (
         f"Latest factor on the left, from the step after the start: four ways agree to "
         f"{f['product_ways']:.0e}. In reversed order the product is off by "
@@ -47,7 +45,7 @@ def _s3(f, eps):
     )
 
 
-def _s4(f, eps):
+def _s4(f: Facts) -> Finding:
     refuted = f["above_wrong"] > 0 and f["unit_multiplier"] < 1
     return REFUTED if refuted else HOLDS, (
         f"ρ(W) > 1 and yet λ₁ < 0 in {_by_activation(f, 'above')}; "
@@ -58,7 +56,7 @@ def _s4(f, eps):
     )
 
 
-def _s5(f, eps):
+def _s5(f: Facts) -> Finding:
     refuted = f["below_wrong"] > 0 or f["tilted_log_norm"] > 0
     return REFUTED if refuted else HOLDS, (
         f"W = [[2, −4], [1, −1.75]] has ρ = {f['tilted_radius']:.4f}, but held at (0, 8) its "
@@ -69,7 +67,7 @@ def _s5(f, eps):
     )
 
 
-def _s6(f, eps):
+def _s6(f: Facts) -> Finding:
     right = f["tanh_slope_at_0"] == 1.0 == f["tanh_slope_max"]
     return CONDITION if right else REFUTED, (
         f"At most 1 is right, always less than 1 is not: the largest slope is "
@@ -78,7 +76,7 @@ def _s6(f, eps):
     )
 
 
-def _s7(f, eps):
+def _s7(f: Facts) -> Finding:
     return HOLDS if f["slope_below_1"] > 0.99 else CONDITION, (
         f"{f['slope_below_1']:.2%} of all slopes through training are below 1, but "
         f"{f['slope_above_09']:.0%} exceed 0.9, and in {f['slope_below_1_yet_growing']} of "
@@ -88,7 +86,7 @@ def _s7(f, eps):
     )
 
 
-def _s8(f, eps):
+def _s8(f: Facts) -> Finding:
     small, large = f["gain_small_max"] < 0, f["gain_tanh_last"] > 0
     verdict = CONDITION if small and (large or f["gain_linear_last"] > 0) else REFUTED
     return verdict, (
@@ -102,7 +100,7 @@ def _s8(f, eps):
     )
 
 
-def _s9(f, eps):
+def _s9(f: Facts) -> Finding:
     common = f["init_vanish"] > f["init_explode"] and f["trained_vanish"] > f["trained_explode"]
     always = common and f["init_explode_wide"] < 0.5
     verdict = HOLDS if always else CONDITION if common else REFUTED
@@ -114,7 +112,7 @@ def _s9(f, eps):
     )
 
 
-def _s10(f, eps):
+def _s10(f: Facts) -> Finding:
     kept = f["latch_bits"] > 0.99 * f["latch_entropy"]
     verdict = CONDITION if kept and f["latch_small_effect"] < 1e-6 else HOLDS
     return verdict, (
@@ -128,7 +126,7 @@ def _s10(f, eps):
     )
 
 
-def _s11(f, eps):
+def _s11(f: Facts) -> Finding:
     half = f["scan_growing"] == 0 and f["scan_last_at_0"] > 0
     return CONDITION if half else REFUTED, (
         f"Below 1 it vanishes. Above 1 it grows without limit only if linear or started exactly at "
@@ -137,11 +135,7 @@ def _s11(f, eps):
     )
 
 
-_IDENTITIES = (_s1, _s2, _s3)
-_RULES = (_s4, _s5, _s6, _s7, _s8, _s9, _s10, _s11)
-
-
-def _by_activation(f: Mapping[str, Any], side: str) -> str:
+def _by_activation(f: Facts, side: str) -> str:
     """Counts of the networks on one side of ρ = 1 whose sign is not that of the rule."""
     each = f[f"{side}_count"] // 3
     names = (("tanh", "tanh"), ("relu", "ReLU"), ("sigmoid", "logistic"))

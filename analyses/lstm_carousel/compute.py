@@ -5,21 +5,13 @@ a four-term derivative of the cell state. Both meet the exact product of Jacobia
 S15 to S24, S26 and S27 are held against it.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from analyses.common import command as cli
 from analyses.common.progress import progress_bar
-from analyses.lstm_carousel import ablation as carousel_ablation
-from analyses.lstm_carousel import figures as carousel_figures
-from analyses.lstm_carousel import flow as carousel_flow
-from analyses.lstm_carousel import rates as carousel_rates
-from analyses.lstm_carousel import terms as carousel_terms
-from analyses.lstm_carousel import verdicts as carousel_verdicts
+from analyses.lstm_carousel import ablation, flow, rates, terms
 
 SEED = 0
 
@@ -77,49 +69,22 @@ PRESETS = {
 }
 
 PARTS = {
-    "carousel": carousel_flow.measure,
-    "terms": carousel_terms.measure,
-    "rates": carousel_rates.measure,
-    "ablation": carousel_ablation.measure,
+    "carousel": flow.measure,
+    "terms": terms.measure,
+    "rates": rates.measure,
+    "ablation": ablation.measure,
 }
 
 
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in float64."""
     jax.config.update("jax_enable_x64", True)
-    return measure(settings)
-
-
-def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All parts, in the default precision."""
-    kind = jnp.zeros(()).dtype
-    arrays, facts = {}, {}
-    for number, part in enumerate(progress_bar(PARTS.values(), unit="part")):
-        key = jax.random.fold_in(jax.random.key(SEED), number)
-        curves, numbers = part(settings, key)
+    arrays: dict[str, Any] = {}
+    facts: dict[str, Any] = {"eps": float(np.finfo(float).eps)}
+    progress = progress_bar(PARTS.items(), unit="part")
+    for number, (name, part) in enumerate(progress):
+        progress.set_postfix_str(name)
+        curves, numbers = part(settings, jax.random.fold_in(jax.random.key(SEED), number))
         arrays |= curves
         facts |= numbers
-    meta = {
-        "title": "The constant error carousel",
-        "summary": f"The cell of 1997 passes an error back unchanged only if the paths through its "
-        f"gates are cut: the truncated derivative is the identity, bit for bit, over "
-        f"{facts['unit_lags']} steps; the true one is not. With gates taken into account, the "
-        f"product of four-term derivatives found in textbooks is exact over one step and off by "
-        f"{facts['term_four_15']:.0%} (median of {facts['term_networks']} small networks) after "
-        f"15. Started as usual, an LSTM forgets at a definite rate like any network; biases of the "
-        f"gates, not addition alone, decide how slowly.",
-        "seed": SEED,
-        "dtype": kind.name,
-        "facts": facts,
-        "claims": carousel_verdicts.verdicts(facts, float(jnp.finfo(kind).eps)),
-        "figures": carousel_figures.captions(facts),
-    }
-    return {name: np.asarray(value) for name, value in arrays.items()}, meta
-
-
-def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
-    carousel_figures.draw(arrays, meta["facts"], out)
-
-
-if __name__ == "__main__":
-    cli.main("lstm_carousel", compute, draw, PRESETS)
+    return {name: np.asarray(value) for name, value in arrays.items()}, facts

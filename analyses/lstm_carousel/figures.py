@@ -1,6 +1,7 @@
 """Figures of the carousel: truncation, drift, growth, the terms of its derivative and the gates."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
+from analyses.common.pictures import save
 from analyses.lstm_carousel import flow, panels
 from analyses.lstm_carousel.terms import FORGET_BIASES
 from rnnjac import plot
@@ -16,65 +18,8 @@ DASHED = {"color": plot.INK, "ls": "--", "lw": 1.2}
 FLOOR = 1e-17  # drawn in place of an exact zero on a logarithmic axis
 
 
-def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Entry of the report for every figure that `draw` writes."""
-    return [
-        {
-            "file": "lstm_carousel_truncation.svg",
-            "caption": f"The cell of 1997. Left: cosine between what each lag adds to the "
-            f"truncated and to the exact gradient of the weights, {flow.HIDDEN} cells, medians of "
-            f"{f['cut_seeds']} networks. Small recurrent weights, as the paper started with, make "
-            f"the truncation harmless; from gain 1 on long lags are not those of the exact "
-            f"gradient. Middle: ratio of their norms. Right: a single cell under a constant "
-            f"input; its derivative through the sum is exactly 1, but that of its output, "
-            f"o H′(c), falls as the sum drifts. A negative input-gate bias b slows the drift.",
-            "alt": "Left, after a dip at lags 1 and 2 the cosine stays near 1 for gain 0.1, while "
-            "for gains 1 and 2 it falls towards 0 with the lag. Middle, the ratio of norms is near "
-            "1 for gain 0.1 and wanders for larger gains. Right, straight lines falling to −92 at "
-            "bias 0, −22 at bias −2 and hardly at all at bias −6; the noisy line goes up and down.",
-        },
-        {
-            "file": "lstm_carousel_growth.svg",
-            "caption": f"Largest |C_t| among {f['growth_seeds']} networks' units (median), for "
-            "three inputs: noise, a constant, and one that holds input gate and candidate at 1. "
-            "Dashed: the bounds 2t, t and (1 − fᵗ)/(1 − f). Growth without a forget gate is "
-            "linear in time at worst, and the last input reaches every bound.",
-            "alt": "Four log-log plots. In the first two every curve rises like a straight line "
-            "and the highest lies on the dashed bound. In the last two the curves level off, the "
-            "highest on the bound, at 3.7 and 55.6.",
-        },
-        {
-            "file": "lstm_carousel_terms.svg",
-            "caption": f"Relative error of two formulas for dC_t/dC_k against the lag t − k. "
-            f"Left: {f['term_networks']} LSTMs of {f['term_units']} units with N(0, 1) weights, "
-            f"median and 5 to 95% band. The four-term product is exact over one step, and at any "
-            f"lag if the output gate does not see h (U_o = 0, at the level of rounding; triangles "
-            f"on the bottom edge: exactly equal). Right: {f['wide_hidden']} units, as usually "
-            f"started (b_f = 1, b_i = 0) and with slow gates (b_f = −b_i = 5).",
-            "alt": "Left, the four-term error jumps from rounding at lag 1 to some percent "
-            "at lag 2 and rises to about 0.5; that of f alone goes from 0.5 to 1; the curve for "
-            "U_o = 0 stays below 1e-14. Right, with bias 1 the same pattern; with bias 5 the "
-            "four-term error stays below 0.01 and that of f alone below 0.3.",
-        },
-        {
-            "file": "lstm_carousel_gates.svg",
-            "caption": f"Left: size of the paths through the gates beside the forget gate, "
-            f"‖A diag(o tanh′(C))‖ / ‖f‖, {f['path_hidden']} units; they outweigh it above gain "
-            f"{f['path_crossing']:.1f}. Middle: distance of G = dC_t/dC_{{t−1}} from the identity "
-            f"as the forget bias rises, with the input gate left alone and with b_i = −b_f. Right: "
-            f"horizon 1/|λ₁| of the whole LSTM ({f['gain_hidden']} units, filled: it forgets; "
-            f"hollow: λ₁ > 0, it explodes) beside −1/ln σ(b_f).",
-            "alt": "Left, the ratio rises from 0.05 to 4 with the gain, in proportion to it. "
-            "Middle, with the input gate closed the distance falls exponentially; with the input "
-            "gate left alone it levels off. Right, with the input gate closed the horizons "
-            "rise exponentially near the dashed line; alone they stop and the markers turn hollow.",
-        },
-        *panels.captions(f),
-    ]
-
-
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
-    """Write every figure whose data are there."""
+    """Write every figure."""
     parts = {
         "lstm_carousel_truncation.svg": _truncation,
         "lstm_carousel_growth.svg": _growth,
@@ -82,11 +27,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
         "lstm_carousel_gates.svg": _gates,
         **panels.FIGURES,
     }
-    with plot.style(), plt.rc_context({"svg.hashsalt": "rnnjac", "svg.fonttype": "path"}):
-        for name, make in parts.items():
-            figure = make(arrays, facts)
-            figure.savefig(out / name, metadata={"Date": None})
-            plt.close(figure)
+    save({name: partial(part, arrays, facts) for name, part in parts.items()}, out)
 
 
 def _truncation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:

@@ -20,57 +20,6 @@ LOGS = (
 DASHES = ("-", "--", "-.", "-", "--", ":")
 
 
-def captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Captions and descriptions of the figures here."""
-    return [
-        {
-            "file": "lstm_carousel_spectra.svg",
-            "caption": f"Singular values of the product over {f['spectra_span']} steps of "
-            f"noise-driven networks with a state of {f['spectra_state']} numbers, all seeds. "
-            f"Left: share within each range. Right: against the index, logarithmic below −1. An "
-            f"LSTM with f near 1 keeps one half of its state, the cells, and forgets the other, "
-            f"the outputs. Orthogonal weights keep all of it only without tanh.",
-            "alt": "Left, stacked bars: linear orthogonal entirely near 1; LSTM with biases 8 half "
-            "near 1 and half below 1e-3; LSTM with biases 5 partly; all others entirely below "
-            "1e-3. Right, the curves of the LSTMs with large biases are flat at zero for half of "
-            "the indices and then drop to −1000.",
-        },
-        {
-            "file": "lstm_carousel_exponents.svg",
-            "caption": f"Left: Lyapunov exponents of five networks of {f['rate_hidden']} units "
-            f"under the same noise (mean over seeds); band: |λ| < 1/{f['rate_span']}. Right: "
-            f"growth of the leading direction at each step, which changes side in plain networks "
-            f"as it does in LSTMs, around a mean λ₁ that is definite.",
-            "alt": "Left, the exponents of chrono LSTM start at the zero band and fall slowest; "
-            "those of tanh and GRU start near −0.5. Right, five histograms; tanh with gain 2 is "
-            "broad and centred on zero, tanh, GRU and LSTM lie below zero, chrono LSTM is a narrow "
-            "peak at zero.",
-        },
-        {
-            "file": "lstm_carousel_gain.svg",
-            "caption": f"λ₁ against the recurrent gain of LSTM (forget bias 1) and tanh network, "
-            f"{f['gain_hidden']} units; dots are networks, lines medians. Under noise it turns "
-            f"positive at gain {f['gain_cross_lstm_driven']:.2f} (tanh: "
-            f"{f['gain_cross_tanh_driven']:.2f}). Gates slow both vanishing and explosion, and "
-            f"prevent neither.",
-            "alt": "Two panels, without input and under noise. Both curves rise with the gain; the "
-            "LSTM starts higher, crosses zero later and ends lower than the tanh network.",
-        },
-        {
-            "file": "lstm_carousel_ablation.svg",
-            "caption": f"Left: error while learning to recall one marked value over "
-            f"{f['task_steps']} steps (median of {f['task_seeds']}, running mean; variance 1). "
-            f"Middle: growth of the leading direction before training. Right: largest cell state. "
-            f"Addition keeps the gradient, gates keep the memory clean; a forget gate that starts "
-            f"with bias 1 undoes both.",
-            "alt": "Left, the errors of both and of both with forget bias 4 fall to below 0.01, "
-            "addition alone falls slowly, the others stay near 1. Middle, neither, gates and "
-            "forget bias 1 fall steeply, the rest stay near zero. Right, the cell state grows "
-            "linearly with addition and stays bounded with a forget gate.",
-        },
-    ]
-
-
 def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(10.6, 4.0), width_ratios=(1.1, 1))
     logs = a["spectra_logs"][:, :, 1]

@@ -50,33 +50,19 @@ def spectra(half: int, seeds: int, key: jax.Array) -> tuple[dict[str, np.ndarray
     key_p, key_x, key_w = jax.random.split(key, 3)
     x = jax.random.normal(key_x, (seeds, SPAN, n))
 
-    def gated(p, biases, x):
-        p = with_biases(p, *biases)
-        found = rnnjac.spectrum(cell.step, p, cell.initial_state(), x, at=(1, SPAN))
-        return found.log_singular_values
-
     params = jax.vmap(cell.init)(jax.random.split(key_p, seeds))
-    run = jax.jit(
-        lambda ps, bs, xs: jax.lax.map(
-            lambda b: jax.lax.map(lambda at: gated(at[0], b, at[1]), (ps, xs)), bs
-        )
-    )
-    lstm = run(params, jnp.array(GATED), x[..., :half])
-
+    gated = jax.vmap(lambda b: jax.vmap(lambda p: with_biases(p, *b))(params))(jnp.array(GATED))
     Q = jax.vmap(lambda k: initializers.orthogonal()(k, (n, n)))(jax.random.split(key_w, seeds))
     W = jax.vmap(lambda k: initializers.gaussian()(k, (n, n)))(jax.random.split(key_w, seeds))
-    stacked = {
-        "W": jnp.concatenate([Q, Q, W]),
-        "linear": jnp.repeat(jnp.array([True, False, False]), seeds),
+    plain = {
+        "W": jnp.stack([Q, Q, W]),
+        "linear": jnp.broadcast_to(jnp.arange(3)[:, None] == 0, (3, seeds)),
     }
-    start = jnp.zeros(n)
-    plain = jax.jit(
-        lambda ps, xs: jax.lax.map(
-            lambda at: rnnjac.spectrum(plain_step, *at, at=(1, SPAN)).log_singular_values,
-            (ps, jnp.broadcast_to(start, (3 * seeds, n)), xs),
-        )
-    )(stacked, jnp.concatenate([0.5 * x] * 3))
-    logs = np.stack([*np.asarray(plain).reshape(3, seeds, 2, n), *np.asarray(lstm)])
+    runs = (
+        (plain_step, plain, jnp.zeros(n), 0.5 * x),
+        (cell.step, gated, cell.initial_state(), x[..., :half]),
+    )
+    logs = np.concatenate([_log_sigma(*run) for run in runs])
     near_one = np.mean(np.abs(logs) < 1, axis=(1, 3))  # within a factor e
     near_zero = np.mean(logs < np.log(1e-3), axis=(1, 3))
     facts: dict[str, Any] = {"spectra_state": n, "spectra_span": SPAN}
@@ -90,6 +76,22 @@ def spectra(half: int, seeds: int, key: jax.Array) -> tuple[dict[str, np.ndarray
             f"spectra_{name}_off": float(np.abs(logs[i, :, 1]).max()),
         }
     return {"spectra_logs": logs}, facts
+
+
+def _log_sigma(step, params, start, inputs) -> np.ndarray:
+    """log σ after one step and after SPAN; axes kind, seed, time, index.
+
+    Through the Jacobians, so that both kinds of network share the program of the spectrum.
+    """
+    kinds = jax.tree.leaves(params)[0].shape[0]
+    found = [
+        rnnjac.product_spectrum(rnnjac.jacobians(step, p, start, x), at=(1, SPAN))
+        for i in range(kinds)
+        for j, x in enumerate(inputs)
+        for p in [jax.tree.map(lambda a, at=(i, j): a[at], params)]
+    ]
+    logs = np.array([one.log_singular_values for one in found])
+    return logs.reshape(kinds, len(inputs), *logs.shape[1:])
 
 
 def leading(step, params, start, inputs) -> jax.Array:

@@ -1,25 +1,21 @@
 """What the measured figures say about claims S12, S15 to S24, S26 and S27."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-HOLDS, CONDITION, REFUTED = "holds", "holds with a condition", "refuted"
-_MINUS = re.compile(r"(?<!\w)-(?=\d)")  # a minus sign, not the hyphen of 1e-16
+from analyses.common.claims import CONDITION, HOLDS, REFUTED
+
+Facts = Mapping[str, Any]
+Finding = tuple[str, str]
 
 
-def verdicts(facts: Mapping[str, Any], eps: float) -> list[dict[str, str]]:
-    """One row for each claim; ``eps`` is the machine epsilon of the run."""
-    rows = []
-    for claim, rule in _RULES.items():
-        verdict, measured = rule(facts, eps)
-        measured = _MINUS.sub("−", measured).replace("inf", "∞")
-        rows.append({"id": claim, "verdict": verdict, "measured": measured})
-    return rows
+def verdicts(facts: Facts) -> dict[str, Finding]:
+    """Verdict and figure found for each claim."""
+    return {claim: rule(facts) for claim, rule in RULES.items()}
 
 
-def _s12(f, eps):
-    cure = f["spectra_lstm_8_one"] > 0.4 and f["spectra_linear_off"] < 1e4 * eps
+def _s12(f: Facts) -> Finding:
+    cure = f["spectra_lstm_8_one"] > 0.4 and f["spectra_linear_off"] < 1e4 * f["eps"]
     usual = f["spectra_lstm_1_one"] > 0.4
     return HOLDS if cure and usual else CONDITION if cure else REFUTED, (
         f"Near 1 must mean singular values, and near 0 is forgetting, not a cure. Over "
@@ -31,7 +27,7 @@ def _s12(f, eps):
     )
 
 
-def _s15(f, eps):
+def _s15(f: Facts) -> Finding:
     two = f["structure_exact_blocks"] == 3 and f["structure_exact_off"] == 0
     return CONDITION if two else HOLDS, (
         f"Two gates in 1997: its weights have {f['structure_exact_blocks']} blocks, input gate, "
@@ -43,7 +39,7 @@ def _s15(f, eps):
     )
 
 
-def _s16(f, eps):
+def _s16(f: Facts) -> Finding:
     exact = f["unit_carousel_off"] == 0 == f["unit_flip_off"]
     return HOLDS if exact and f["unit_leak_last"] < 0.5 else REFUTED, (
         f"Identity with w = 1: the product is exactly 1 at each of {f['unit_lags']} lags; w = 0.99 "
@@ -53,7 +49,7 @@ def _s16(f, eps):
     )
 
 
-def _s17(f, eps):
+def _s17(f: Facts) -> Finding:
     kept = f["drift_memory_off"] == 0
     hidden = f["drift_slope_0"] < -10
     return CONDITION if kept and hidden else HOLDS if kept else REFUTED, (
@@ -66,9 +62,9 @@ def _s17(f, eps):
     )
 
 
-def _s18(f, eps):
+def _s18(f: Facts) -> Finding:
     exact = f["cut_off"] == 0
-    differs = f["cut_cosine_1"] < 1 - 1e3 * eps
+    differs = f["cut_cosine_1"] < 1 - 1e3 * f["eps"]
     return CONDITION if exact and differs else HOLDS if exact else REFUTED, (
         f"True of the truncated estimate: dC_t/dC_k is the identity bit for bit in "
         f"{f['cut_products']} products, lags to {f['unit_lags']}. Against the exact gradient of "
@@ -83,7 +79,7 @@ def _s18(f, eps):
     )
 
 
-def _s19(f, eps):
+def _s19(f: Facts) -> Finding:
     wrong = f["structure_exact_blocks"] == 3 and f["structure_cut_from_h"] == 0
     n = f["structure_units"]
     return REFUTED if wrong else HOLDS, (
@@ -94,8 +90,8 @@ def _s19(f, eps):
     )
 
 
-def _s20(f, eps):
-    bounded = f["growth_share"] <= 1 + 1e3 * f["growth_steps"] ** 0.5 * eps
+def _s20(f: Facts) -> Finding:
+    bounded = f["growth_share"] <= 1 + 1e3 * f["growth_steps"] ** 0.5 * f["eps"]
     return CONDITION if bounded else REFUTED, (
         f"It grows, but never beyond 2t (1997) or t (tanh candidate): largest share of the bound "
         f"{f['growth_share']:.4f}, reached when gate and candidate are held at 1. Under noise it "
@@ -106,7 +102,7 @@ def _s20(f, eps):
     )
 
 
-def _s21(f, eps):
+def _s21(f: Facts) -> Finding:
     right = f["path_one"] > 0.05
     return HOLDS if right else CONDITION, (
         f"‖A diag(o tanh′(C))‖ / ‖f‖ is {f['path_one']:.2f} at recurrent gain 1 and forget bias 1 "
@@ -115,8 +111,8 @@ def _s21(f, eps):
     )
 
 
-def _s22a(f, eps):
-    wrong = f["term_three_least"] > 0.01 and f["term_four"] < 1e3 * eps
+def _s22a(f: Facts) -> Finding:
+    wrong = f["term_three_least"] > 0.01 and f["term_four"] < 1e3 * f["eps"]
     return REFUTED if wrong else HOLDS, (
         f"It has three terms and lacks the direct one, diag(f): off by {f['term_three']:.0%} "
         f"(median of {f['term_networks']} networks; least {f['term_three_least']:.0%}). With the "
@@ -124,8 +120,8 @@ def _s22a(f, eps):
     )
 
 
-def _s22b(f, eps):
-    one = f["term_one_step"] < 1e3 * eps and f["term_no_output"] < 1e5 * eps
+def _s22b(f: Facts) -> Finding:
+    one = f["term_one_step"] < 1e3 * f["eps"] and f["term_no_output"] < 1e5 * f["eps"]
     many = f["term_four_15"] < 0.01
     return HOLDS if one and many else CONDITION if one else REFUTED, (
         f"One step: exact to {f['term_one_step']:.0e}. The product is off by "
@@ -140,7 +136,7 @@ def _s22b(f, eps):
     )
 
 
-def _s23(f, eps):
+def _s23(f: Facts) -> Finding:
     turning = f["rate_above_tanh, gain 2"] * (1 - f["rate_above_tanh, gain 2"]) > 0.01
     definite = f["rate_sure"] > 0.5 * f["rate_runs"]
     return REFUTED if turning and definite else CONDITION, (
@@ -155,7 +151,7 @@ def _s23(f, eps):
     )
 
 
-def _s24(f, eps):
+def _s24(f: Facts) -> Finding:
     both = f["raised_both"] < 0.1 * f["raised_both_5"]
     return CONDITION if both else REFUTED, (
         f"Only if the input gate closes too: ‖G − I‖ at b_f = 8 is {f['raised_both']:.4f} with "
@@ -166,7 +162,7 @@ def _s24(f, eps):
     )
 
 
-def _s26(f, eps):
+def _s26(f: Facts) -> Finding:
     names = ("neither", "gates", "addition", "both", "both, forget bias 4", "both, forget bias 1")
     error = {name: f[f"task_error_{name}"] for name in names}
     needed = error["both"] < 0.5 * min(error["addition"], error["gates"], error["neither"])
@@ -182,7 +178,7 @@ def _s26(f, eps):
     )
 
 
-def _s27(f, eps):
+def _s27(f: Facts) -> Finding:
     lstm, tanh = f["gain_cross_lstm_driven"], f["gain_cross_tanh_driven"]
     explodes = f["gain_last_lstm_driven"] > 0
     return CONDITION if explodes and lstm > tanh else HOLDS if explodes else REFUTED, (
@@ -194,7 +190,7 @@ def _s27(f, eps):
     )
 
 
-_RULES = {
+RULES = {
     "S12": _s12,
     "S15": _s15,
     "S16": _s16,
