@@ -35,7 +35,7 @@ def _folder(preset: str) -> Path:
 PRESETS = {
     "quick": Settings(Recipe(64, 50, 16, 400, 40, 2, (0.5, 2.0), (2.0, 8.0)), 64, 100, 50, None),
     "standard": Settings(
-        Recipe(100, 100, 16, 4_000, 200, 2, (0.5, 2.0, 5.0), (2.0, 8.0)),
+        Recipe(100, 100, 16, 3_000, 200, 2, (0.5, 2.0, 5.0), (2.0, 8.0)),
         *(256, 200, 100),
         _folder("standard"),
     ),

@@ -50,9 +50,9 @@ PRESETS = {
         *(Sweep((0.1,), THRESHOLDS[:1], 10, 2_000, 250), None),
     ),
     "standard": Settings(
-        ((20, 20_000, 500), (30, 20_000, 500), (50, 20_000, 500), (100, 30_000, 1_000)),
+        ((20, 10_000, 500), (30, 10_000, 500), (50, 20_000, 500)),
         *(STARTS, 5, Effort(10_000, 64, 4)),
-        Sweep((0.01, 0.03, 0.1, 0.3), THRESHOLDS, 10, 10_000, 500),
+        Sweep((0.01, 0.03, 0.1, 0.3), THRESHOLDS, 10, 5_000, 500),
         CHECKPOINTS / "standard" / "temporal_order",
     ),
     "paper": Settings(
