@@ -95,9 +95,6 @@ def test_smart_start_is_sparse_with_incoming_connections(dtype):
     assert float(jnp.abs(begun["W_y"]).max()) < 0.1
 
 
-# Training
-
-
 CASE = training.Case(BASIC, training.OMEGA, LENGTH, 2, 2)
 RUN = {"seeds": SEEDS, "tested": 6, "watched": 2}
 
@@ -146,9 +143,6 @@ def test_history_ends_where_a_seed_stopped():
     np.testing.assert_array_equal(seen, [[0, 1, np.nan, np.nan], [3, 4, 5, np.nan]])
 
 
-# What the numbers say
-
-
 def made_up(solved, sweep, start_marker=-3.0, marker=0.5, reach_marker=0.0):
     """Arrays as ``compute`` gives them, for two lengths and one start."""
     solved = np.asarray(solved)  # (length, 1, method, seed)
@@ -187,8 +181,6 @@ def made_up(solved, sweep, start_marker=-3.0, marker=0.5, reach_marker=0.0):
 
 SOLVED = [[[[2, -1], [2, 2], [2, 2]]], [[[-1, -1], [-1, 4], [4, 6]]]]
 FEW, MANY = [-1] * 8, [2] * 8
-
-
 HOLDS, CONDITION, REFUTED = claims.VERDICTS
 
 
@@ -259,10 +251,8 @@ def test_chance_of_a_split_is_that_of_a_fair_coin(only):
 def test_shares_of_success_are_drawn_against_two_lengths_or_rates_at_least():
     arrays = made_up(SOLVED, [[FEW, FEW], [FEW, MANY]])
     alone = {**arrays, "lengths": arrays["lengths"][:1], "rates": arrays["rates"][:1]}
-    assert set(counts.shown_figures(arrays)) - set(counts.shown_figures(alone)) == {
-        "success",
-        "rates",
-    }
+    left_out = set(counts.shown_figures(arrays)) - set(counts.shown_figures(alone))
+    assert left_out == {"success", "rates"}
 
 
 # What is asked for, and what came of it
@@ -276,10 +266,8 @@ def test_the_sweep_asks_for_every_rate_and_threshold(monkeypatch):
         return Training(None, {}, np.zeros(1), np.full(seeds, -1), np.full(seeds, len(asked)))
 
     monkeypatch.setattr(training, "train", train)
-    settings = compute.PRESETS["quick"]._replace(
-        sweep=compute.Sweep((0.01, 0.1), (6.0, 1.0), 2, 4, 2)
-    )
-    found = compute._sweep(settings)
+    sweep = compute.Sweep((0.01, 0.1), (6.0, 1.0), 2, 4, 2)
+    found = compute._sweep(compute.PRESETS["quick"]._replace(sweep=sweep))
     cases = ((training.PLAIN, 0.0), (training.CLIPPED, 6.0), (training.CLIPPED, 1.0))
     assert asked == [(BASIC, method, rate, clip) for rate in (0.01, 0.1) for method, clip in cases]
     np.testing.assert_array_equal(found["solved"][..., 0], [[1, 2, 3], [4, 5, 6]])
@@ -294,6 +282,7 @@ def test_arrays_have_an_entry_for_every_network(quick):
     assert arrays["history_error"].shape == (*shape, updates // every + 1)
     assert found.facts == settings.recipe._asdict() | {"tested": settings.effort.tested}
     assert found.provenance["dtype"] == arrays["profile"].dtype.name
+    assert {"S9", "S28"} <= set(found.words.claims)
 
 
 def test_profiles_begin_at_the_end_and_with_the_same_starts(quick):
@@ -301,7 +290,7 @@ def test_profiles_begin_at_the_end_and_with_the_same_starts(quick):
     assert not arrays["profile"][..., 0].any()  # by lag: 0 is the end, what the rest is less than
     assert not arrays["start_profile"][..., 0].any()
     first = arrays["history_radius"][..., 0]  # the same for every method
-    np.testing.assert_array_equal(first, np.broadcast_to(first[:, :, :1], first.shape))
+    assert (first == first[:, :, :1]).all()
     limit = tolerances.EIGENVALUE * 50 * np.finfo(first.dtype).eps
     np.testing.assert_allclose(arrays["start_radius"], first[:, :, 0], rtol=limit)
 
@@ -310,9 +299,7 @@ def test_networks_that_solved_are_tested_at_all_lengths_and_no_others(quick):
     arrays = quick(NAME).arrays
     reached, good = np.isfinite(arrays["reach_error"]), arrays["solved"] >= 0
     assert reached[..., 0].all() and good.any() and not good.all()
-    np.testing.assert_array_equal(
-        reached[..., 1:], np.broadcast_to(good[..., None], reached[..., 1:].shape)
-    )
+    assert (reached[..., 1:] == good[..., None]).all()
     assert (arrays["reach_error"][..., 0][good] < networks.FAILED).all()
 
 
