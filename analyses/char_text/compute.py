@@ -10,13 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analyses.char_text import data as char_data
-from analyses.char_text import figures as char_figures
-from analyses.char_text import measure as char_measure
-from analyses.char_text import training as char_training
+from analyses.char_text import data, measure, training
 from analyses.char_text.training import AHEAD, METHODS, Recipe
-from analyses.common import command as cli
-from analyses.common import record
+from analyses.common import compiled, record
 from analyses.common.progress import progress_bar
 
 SEED = 0
@@ -39,7 +35,7 @@ def _folder(preset: str) -> Path:
 PRESETS = {
     "quick": Settings(Recipe(64, 50, 16, 400, 40, 2, (0.5, 2.0), (2.0, 8.0)), 64, 100, 50, None),
     "standard": Settings(
-        Recipe(100, 100, 16, 4_000, 200, 2, (0.5, 2.0, 5.0), (2.0, 8.0)),
+        Recipe(100, 100, 16, 3_000, 200, 2, (0.5, 2.0, 5.0), (2.0, 8.0)),
         *(256, 200, 100),
         _folder("standard"),
     ),
@@ -71,25 +67,24 @@ def runs(recipe: Recipe) -> list[Run]:
 
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All networks in turn, in JAX's default precision."""
-    text = char_data.load()
+    text = data.load()
     size = len(text.alphabet) + 1
     every, found = runs(settings.recipe), []
     bar = progress_bar(every, unit="run")
-    for run in bar:
-        bar.set_postfix_str(f"{METHODS[run.method].name}, {run.ahead} ahead, step {run.rate:g}")
-        found.append(_train(run, settings, text.train, size))
-    return assemble(settings, text, every, found)
-
-
-def assemble(
-    settings: Settings, text: char_data.Text, every: list[Run], found: list[Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measurements of what was trained."""
+    with compiled.once():  # one program for all step sizes
+        for run in bar:
+            bar.set_postfix_str(f"{METHODS[run.method].name}, {run.ahead} ahead, step {run.rate:g}")
+            found.append(_train(run, settings, text.train, size))
     best = choose(every, found)
-    arrays = _histories(found) | _measure(settings, every, found, best, text)
+    kinds = {m.kind: measure.tools(m.kind, size, settings.recipe.hidden) for m in METHODS}
+    arrays = {
+        **_histories(found),
+        **_bits(every, found, text, kinds),
+        **_flows(settings, found, best, text, kinds),
+    }
     for name in ("held_out", "seen"):
-        record.require_finite(name, arrays[name][[best[key] for key in best]])
-    return arrays, _meta(settings, arrays, every, best, text)
+        record.require_finite(name, arrays[name][list(best.values())])
+    return arrays, _facts(settings, every, best, text)
 
 
 def _train(run: Run, settings: Settings, rows: np.ndarray, size: int) -> Any:
@@ -98,9 +93,7 @@ def _train(run: Run, settings: Settings, rows: np.ndarray, size: int) -> Any:
     # one key: every method meets the same starts and the same sequences
     key = jax.random.fold_in(jax.random.key(SEED), run.ahead)
     checkpoint = settings.folder and settings.folder / name
-    return char_training.train(
-        method, run.ahead, run.rate, settings.recipe, rows, size, key, checkpoint
-    )
+    return training.train(method, run.ahead, run.rate, settings.recipe, rows, size, key, checkpoint)
 
 
 def choose(every: list[Run], found: list[Any]) -> dict[tuple[int, int], int]:
@@ -138,38 +131,34 @@ def longest(found: list[Any]) -> np.ndarray:
     return max((one.at for one in found), key=len)
 
 
-def _measure(
-    settings: Settings,
-    every: list[Run],
-    found: list[Any],
-    best: dict[tuple[int, int], int],
-    text: char_data.Text,
+def _bits(
+    every: list[Run], found: list[Any], text: data.Text, kinds: dict[str, measure.Tools]
 ) -> dict[str, np.ndarray]:
-    """Bits of all runs at the end; gradients and spectra of the best, before, midway and after."""
-    recipe, size = settings.recipe, len(text.alphabet) + 1
-    kinds = {m.kind: char_measure.tools(m.kind, size, recipe.hidden) for m in METHODS}
+    """Bits per character of every run and seed at the end, axes run, seed."""
     shorter = text.train[:, : text.held_out.shape[1]]
-    bits = np.zeros((2, len(every), recipe.seeds))
+    bits = np.zeros((2, len(every), found[0].diverged.size))
     for i, run in enumerate(progress_bar(every, unit="run", desc="bits")):
         use = kinds[METHODS[run.method].kind]
-        for seed in range(recipe.seeds):
-            params = char_training.weights(found[i], seed, -1)
+        for seed in range(bits.shape[-1]):
+            params = training.weights(found[i], seed, -1)
             for j, rows in enumerate((text.held_out, shorter)):
                 bits[j, i, seed] = use.bits(params, rows, run.ahead)
-    arrays = {"held_out": bits[0], "seen": bits[1], **_flows(settings, found, best, text, kinds)}
-    return arrays
+    return {"held_out": bits[0], "seen": bits[1]}
 
 
 def _flows(
     settings: Settings,
     found: list[Any],
     best: dict[tuple[int, int], int],
-    text: char_data.Text,
-    kinds: dict[str, char_measure.Tools],
+    text: data.Text,
+    kinds: dict[str, measure.Tools],
 ) -> dict[str, np.ndarray]:
-    """Axes method, ahead, time of looking, seed, then lag or index."""
+    """Gradients and spectra of the best runs, before, midway and after.
+
+    Axes method, ahead, time of looking, seed, then lag or index.
+    """
     most = max(AHEAD)
-    cuts = char_measure.pieces(text.held_out, settings.sequences, settings.lags + most)
+    cuts = measure.pieces(text.held_out, settings.sequences, settings.lags + most)
     probe = text.held_out[0, : settings.probe]
     at_looks = longest(found)
     seeds, looks = settings.recipe.seeds, stops(at_looks)
@@ -181,7 +170,7 @@ def _flows(
         m, a, look, seed = at
         method = METHODS[m]
         use, run = kinds[method.kind], found[best[m, AHEAD[a]]]
-        params = char_training.weights(run, seed, min(looks[look], run.at.size - 1))
+        params = training.weights(run, seed, min(looks[look], run.at.size - 1))
         lags[at] = np.mean(use.lags(params, cuts, AHEAD[a]), axis=0)
         radius[at] = use.radius(params)
         spectra[method.kind][at] = np.asarray(use.spectrum(params, probe))
@@ -199,14 +188,10 @@ def stops(at: np.ndarray) -> list[int]:
     return sorted({0, len(at) // 2, len(at) - 1})
 
 
-def _meta(
-    settings: Settings,
-    arrays: dict[str, np.ndarray],
-    every: list[Run],
-    best: dict[tuple[int, int], int],
-    text: char_data.Text,
+def _facts(
+    settings: Settings, every: list[Run], best: dict[tuple[int, int], int], text: data.Text
 ) -> dict[str, Any]:
-    facts = {
+    return {
         "text": text.facts,
         "alphabet": len(text.alphabet) + 1,
         "train_characters": text.train.size,
@@ -216,23 +201,6 @@ def _meta(
         "probe": settings.probe,
         "runs": [run._asdict() for run in every],
         "best": [[best[m, a] for a in AHEAD] for m in range(len(METHODS))],
-        "alone": [char_data.baseline(text, a, False) for a in AHEAD],
-        "one_before": [char_data.baseline(text, a, True) for a in AHEAD],
+        "alone": [data.baseline(text, a, False) for a in AHEAD],
+        "one_before": [data.baseline(text, a, True) for a in AHEAD],
     }
-    return {
-        "title": "Clipping and Ω on real text",
-        "summary": char_figures.summary(arrays, facts),
-        "seed": SEED,
-        "dtype": arrays["loss"].dtype.name,
-        "facts": facts,
-        "claims": [],
-        "figures": char_figures.captions(arrays, facts),
-    }
-
-
-def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
-    char_figures.draw(arrays, meta["facts"], out)
-
-
-if __name__ == "__main__":
-    cli.main("char_text", compute, draw, PRESETS)

@@ -147,7 +147,8 @@ def train(
     Goes on from ``checkpoint``, unless that is of another run.
     """
     cell = network(method.kind, size, recipe.hidden)
-    descent = optax.sgd(rate)
+    # the step size is a number of the optimizer's state, so that all step sizes share one program
+    descent = optax.inject_hyperparams(optax.sgd)(learning_rate=rate)
     clip = clipping.clip_at_threshold(THRESHOLD)
 
     return resume.train(

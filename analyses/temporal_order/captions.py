@@ -5,21 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from analyses.temporal_order.networks import SOLVED
+from analyses.common.words import listed
+from analyses.temporal_order.counts import shown_figures, shown_length, shown_start
+from analyses.temporal_order.networks import BASIC, SOLVED
 from analyses.temporal_order.training import CLIPPED, METHODS, OMEGA, PLAIN
-from analyses.temporal_order.verdicts import BASIC, listed
-
-
-def shown_start(a: Mapping[str, np.ndarray]) -> int:
-    """The start whose training is drawn."""
-    names = a["starts"].tolist()
-    return names.index(BASIC) if BASIC in names else 0
-
-
-def shown_length(a: Mapping[str, np.ndarray]) -> int:
-    """The length whose spectra are drawn: that at which networks differ most in their success."""
-    good = (a["solved"] >= 0).sum((1, 2, 3))
-    return int(np.minimum(good, a["solved"][0].size - good).argmax())
 
 
 def captions(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -31,10 +20,11 @@ def captions(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> list[dict[str
         "generalisation": _generalisation,
         "rates": _rates,
     }
-    return [
-        {"file": f"temporal_order_{name}.svg", "caption": caption, "alt": alt}
-        for name, (caption, alt) in ((name, word(a, f)) for name, word in words.items())
-    ]
+    rows = []
+    for name in shown_figures(a):
+        caption, alt = words[name](a, f)
+        rows.append({"file": f"temporal_order_{name}.svg", "caption": caption, "alt": alt})
+    return rows
 
 
 def _success(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[str, str]:
@@ -60,14 +50,14 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> tuple[str, s
     name = f["starts"][shown_start(a)]
     caption = (
         f"Training from the {name} start, one line for each seed, which ends with a mark when the "
-        f"task is solved. Above: errors. Middle: log norm of the gradient of the loss with respect "
+        f"task is solved. Left: errors. Middle: log norm of the gradient of the loss with respect "
         f"to the state that has just read the first marker, less that at the end; 0 keeps its "
-        f"size. Below: spectral radius, from a median of {f['radius_start']:.2f} (all starts) to "
+        f"size. Right: spectral radius, from a median of {f['radius_start']:.2f} (all starts) to "
         f"{_plain(f['radius_solved'])} in networks that solved the task and "
         f"{_plain(f['radius_failed'])} in those that did not."
     )
     alt = (
-        "Rows of line plots, a column for each length. Errors start at three quarters and fall "
+        "Three line plots, a row for each length. Errors start at three quarters and fall "
         "in stairs to 0 where the task is solved. Gradients start well below 0 and rise to about 0 "
         "where it is solved, while the spectral radius rises above 1."
     )
@@ -151,4 +141,4 @@ def _plain(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:+.1f}".replace("-", "−")
+    return "–" if np.isnan(value) else f"{value:+.1f}"

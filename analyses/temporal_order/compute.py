@@ -11,13 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analyses.common import command as cli
-from analyses.common import record
-from analyses.temporal_order import figures as order_figures
-from analyses.temporal_order import measure as order_measure
-from analyses.temporal_order import networks as order_networks
-from analyses.temporal_order import training as order_training
-from analyses.temporal_order import verdicts as order_verdicts
+from analyses.common import compiled, record
+from analyses.temporal_order import measure, networks, training
+from analyses.temporal_order.measure import Effort
+from analyses.temporal_order.training import CLIPPED, METHODS, PLAIN, Recipe
 
 SEED = 0
 CHECKPOINTS = record.ROOT / "build"
@@ -39,14 +36,13 @@ class Settings(NamedTuple):
     lengths: tuple[tuple[int, int, int], ...]  # (steps, updates, updates between two looks)
     starts: tuple[str, ...]
     seeds: int
-    effort: order_measure.Effort
+    effort: Effort
     sweep: Sweep
     folder: Path | None  # of the checkpoints
-    recipe: order_training.Recipe = order_training.Recipe()
+    recipe: Recipe = Recipe()
 
 
-STARTS = tuple(order_networks.STARTS)
-Effort = order_measure.Effort
+STARTS = tuple(networks.STARTS)
 THRESHOLDS = (6.0, 1.0)
 PRESETS = {
     "quick": Settings(
@@ -54,9 +50,9 @@ PRESETS = {
         *(Sweep((0.1,), THRESHOLDS[:1], 10, 2_000, 250), None),
     ),
     "standard": Settings(
-        ((20, 20_000, 500), (30, 20_000, 500), (50, 20_000, 500), (100, 30_000, 1_000)),
+        ((20, 10_000, 500), (30, 10_000, 500), (50, 20_000, 500)),
         *(STARTS, 5, Effort(10_000, 64, 4)),
-        Sweep((0.01, 0.03, 0.1, 0.3), THRESHOLDS, 10, 10_000, 500),
+        Sweep((0.01, 0.03, 0.1, 0.3), THRESHOLDS, 10, 5_000, 500),
         CHECKPOINTS / "standard" / "temporal_order",
     ),
     "paper": Settings(
@@ -69,63 +65,66 @@ PRESETS = {
 
 
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All cases in turn, in JAX's default precision.
+    """All cases in turn, in JAX's default precision."""
+    with compiled.once():  # one program for both tanh starts, one measurement for all methods
+        arrays = _measured(settings)
+    for name in ("reach_error", "history_error"):
+        record.require_finite(name, arrays[name][..., 0])
+    return arrays, settings.recipe._asdict() | {"tested": settings.effort.tested}
 
-    Arrays have leading axes (length, start, method, seed), those named start_* no method; what has
-    one entry for each step or look is filled up with NaN.
+
+def _measured(settings: Settings) -> dict[str, Any]:
+    """Arrays with leading axes (length, start, method, seed), those named start_* no method.
+
+    What has one entry for each step or look is filled up with NaN.
     """
-    shape = (len(settings.lengths), len(settings.starts), len(order_training.METHODS))
+    shape = (len(settings.lengths), len(settings.starts), len(METHODS))
     longest = max(length for length, _, _ in settings.lengths)
     rows = max(updates // every for _, updates, every in settings.lengths) + 1
     first = {
-        start: order_training.starts(start, settings.recipe, _key(), settings.seeds)
+        start: training.starts(start, settings.recipe, _key(), settings.seeds)
         for start in settings.starts
     }
     begun, ended = [], []
     for length, updates, every in settings.lengths:
         for start in settings.starts:
             look = (
-                *(order_networks.STARTS[start].activation, settings.recipe.hidden),
+                *(networks.STARTS[start].activation, settings.recipe.hidden),
                 *(length, settings.effort, longest),
             )
-            begun.append(order_measure.before(first[start], *look))
+            begun.append(measure.before(first[start], *look))
             for method in range(shape[2]):
-                case = order_training.Case(start, method, length, updates, every)
+                case = training.Case(start, method, length, updates, every)
                 run = _train(case, settings, settings.recipe, settings.seeds)
                 done = run.solved >= 0
                 ended.append(
                     {
                         "solved": run.solved,
                         "diverged": run.diverged,
-                        **_named("history", order_training.history(run, rows)),
-                        **order_measure.after(run.params, done, *look),
+                        **_named("history", training.history(run, rows)),
+                        **measure.after(run.params, done, *look),
                     }
                 )
-    arrays = order_training.stack(ended, shape)
-    arrays |= _named("start", order_training.stack(begun, shape[:2]))
+    arrays = training.stack(ended, shape)
+    arrays |= _named("start", training.stack(begun, shape[:2]))
     arrays |= _named("sweep", _sweep(settings))
-    for name in ("reach_error", "history_error"):
-        record.require_finite(name, arrays[name][..., 0])
-    arrays |= {
+    return arrays | {
         "lengths": np.array([length for length, _, _ in settings.lengths]),
         "updates": np.array([updates for _, updates, _ in settings.lengths]),
         "every": np.array([every for _, _, every in settings.lengths]),
-        "multiples": np.array(order_measure.MULTIPLES),
+        "multiples": np.array(measure.MULTIPLES),
         "starts": np.array(settings.starts),
         "rates": np.array(settings.sweep.rates),
         "rate": np.array(settings.recipe.rate),
         "thresholds": np.array(settings.sweep.thresholds),
     }
-    return arrays, _meta(settings, arrays)
 
 
-def _train(
-    case: order_training.Case, settings: Settings, recipe: order_training.Recipe, seeds: int
-) -> Any:
-    what = f"{case.start}, {case.length} steps, {order_training.METHODS[case.method]}"
+def _train(case: training.Case, settings: Settings, recipe: Recipe, seeds: int) -> Any:
+    what = f"{case.start}, {case.length} steps, {METHODS[case.method]}"
     print(f"{what}, step size {recipe.rate:g}", file=sys.stderr, flush=True)
     name = f"{case.start} {case.length} {case.method} {recipe.rate:g} {recipe.clip:g} {seeds}.npz"
-    return order_training.train(
+    return training.train(
         case,
         recipe,
         key=_key(),
@@ -142,14 +141,12 @@ def _sweep(settings: Settings) -> dict[str, np.ndarray]:
     found = []
     for rate in sweep.rates:
         for threshold in (None, *sweep.thresholds):
-            method = order_training.PLAIN if threshold is None else order_training.CLIPPED
-            case = order_training.Case(
-                order_verdicts.BASIC, method, length, sweep.updates, sweep.every
-            )
+            method = PLAIN if threshold is None else CLIPPED
+            case = training.Case(networks.BASIC, method, length, sweep.updates, sweep.every)
             recipe = settings.recipe._replace(rate=rate, clip=threshold or 0.0)
             run = _train(case, settings, recipe, sweep.seeds)
             found.append({"solved": run.solved, "diverged": run.diverged})
-    return order_training.stack(found, (len(sweep.rates), 1 + len(sweep.thresholds)))
+    return training.stack(found, (len(sweep.rates), 1 + len(sweep.thresholds)))
 
 
 def _named(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -159,33 +156,3 @@ def _named(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _key() -> jax.Array:
     """One key for all: every method and length has the same starts."""
     return jax.random.key(SEED)
-
-
-def _meta(settings: Settings, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    facts = order_verdicts.facts(arrays)
-    recipe = settings.recipe
-    return {
-        "title": "Learning temporal order: clipping and Ω against the lag",
-        "summary": f"Which of two symbols came first among {facts['lengths_text']}: Elman networks "
-        f"of {recipe.hidden} units, plain gradient descent with step size {recipe.rate:g} and no "
-        f"momentum on batches of {recipe.batch}, from the starts of Pascanu et al. (2013). "
-        f"Clipping holds the norm of the gradient at {recipe.clip:g}; Ω, in the form of their "
-        f"code with weight {recipe.weight:g}, asks that the gradient keep its norm from step to "
-        f"step. A network has solved the task when it errs on fewer than "
-        f"{order_networks.SOLVED:.0%} of {settings.effort.tested} fresh sequences; "
-        f"{settings.seeds} seeds each, at most {facts['updates_text']} updates. "
-        + order_verdicts.summary(facts),
-        "seed": SEED,
-        "dtype": arrays["profile"].dtype.name,
-        "facts": facts,
-        "claims": order_verdicts.verdicts(facts),
-        "figures": order_figures.captions(arrays, facts),
-    }
-
-
-def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
-    order_figures.draw(arrays, meta["facts"], out)
-
-
-if __name__ == "__main__":
-    cli.main("temporal_order", compute, draw, PRESETS)

@@ -1,6 +1,7 @@
-"""Figures of the temporal order task, from stored numbers alone."""
+"""Figures of the temporal order task."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from analyses.temporal_order import captions as order_captions
-from analyses.temporal_order import panels as order_panels
+from analyses.common.pictures import save
+from analyses.temporal_order import panels
+from analyses.temporal_order.counts import shown_figures, shown_start
 from analyses.temporal_order.networks import SOLVED
 from analyses.temporal_order.training import METHODS, OMEGA
 from rnnjac import plot
@@ -20,33 +22,34 @@ METHOD_COLOURS = ("#cc6677", "#44aa99", "#332288")
 THRESHOLD_COLOURS = ("#44aa99", "#999933")
 METHOD_MARKERS = ("s", "o", "D")
 START_MARKERS = ("^", "o", "s")
+WIDTH = 9.8  # inches: that of most figures, so that all have letters of one size on the page
 FLOOR = 1e-4  # a share of errors below it is drawn on the bottom edge: one of 10 000
 
-captions = order_captions.captions
+# what is followed during training: title, and the level that it is to reach
+HISTORIES = {
+    "error": ("errors on fresh sequences", SOLVED),
+    "gradient": ("log gradient at marker 1,\nless that at the end (nat)", 0),
+    "radius": ("spectral radius ρ(W)", 1),
+}
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
-    """Write every figure that `captions` lists."""
+    """Write the figures that `shown_figures` names."""
     parts = {
         "success": _success,
         "training": _training,
-        "spectra": order_panels.spectra,
+        "spectra": panels.spectra,
         "generalisation": _generalisation,
         "rates": _rates,
     }
-    with plot.style(), plt.rc_context({"svg.hashsalt": "rnnjac", "svg.fonttype": "path"}):
-        for row in captions(arrays, facts):
-            figure = parts[row["file"].removeprefix("temporal_order_").removesuffix(".svg")](arrays)
-            figure.savefig(out / row["file"], metadata={"Date": None}, bbox_inches="tight")
-            plt.close(figure)
+    shown = shown_figures(arrays)
+    save({f"temporal_order_{name}.svg": partial(parts[name], arrays) for name in shown}, out)
 
 
 def _success(a: Mapping[str, np.ndarray]) -> Any:
     share = (a["solved"] >= 0).mean(-1)  # (length, start, method)
     lengths, starts = a["lengths"], a["starts"]
-    figure, axes = plt.subplots(
-        1, len(starts), figsize=(3.4 * len(starts) + 0.6, 3.4), sharey=True, squeeze=False
-    )
+    figure, axes = plt.subplots(1, len(starts), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
     for i, (ax, name) in enumerate(zip(axes[0], starts, strict=True)):
         place = np.arange(len(lengths))
         for method, label in enumerate(METHODS):
@@ -66,34 +69,24 @@ def _success(a: Mapping[str, np.ndarray]) -> Any:
 
 
 def _training(a: Mapping[str, np.ndarray]) -> Any:
-    lengths, start = a["lengths"], order_captions.shown_start(a)
-    rows = (
-        ("error", "errors on fresh\nsequences"),
-        ("gradient", "log gradient at marker 1,\nless that at the end (nat)"),
-        ("radius", "spectral radius ρ(W)"),
-    )
+    lengths, start = a["lengths"], shown_start(a)
     figure, axes = plt.subplots(
-        *(len(rows), len(lengths)),
-        figsize=(2.6 * len(lengths) + 1.6, 7.2),
-        sharex="col",
-        sharey="row",
-        squeeze=False,
+        *(len(lengths), 3), figsize=(WIDTH, 2.7 * len(lengths) + 0.7), sharey="col", squeeze=False
     )
-    for column, (length, every) in enumerate(zip(lengths, a["every"], strict=True)):
-        for row, (name, label) in enumerate(rows):
-            ax = axes[row, column]
-            values = a[f"history_{name}"][column, start]  # (method, seed, look)
+    for i, (row, every) in enumerate(zip(axes, a["every"], strict=True)):
+        for ax, (name, (label, line)) in zip(row, HISTORIES.items(), strict=True):
+            values = a[f"history_{name}"][i, start]  # (method, seed, look)
             x = every * np.arange(values.shape[-1]) / 1000
             for method, runs in enumerate(values):
-                _runs(ax, x, runs, a["solved"][column, start, method], every, method)
-            if column == 0:
-                ax.set_ylabel(label)
-        axes[0, column].set_title(f"{length} steps", fontsize=11)
-        axes[0, column].axhline(SOLVED, color=plot.INK, lw=0.8, ls=":", zorder=0.5)
-        axes[0, column].yaxis.set_major_formatter(PercentFormatter(1))
-        axes[1, column].axhline(0, color=plot.INK, lw=0.8, zorder=0.5)
-        axes[2, column].axhline(1, color=plot.INK, lw=0.8, zorder=0.5)
-        axes[2, column].set_xlabel("thousand updates")
+                _runs(ax, x, runs, a["solved"][i, start, method], every, method)
+            look = {"ls": ":"} if name == "error" else {}
+            ax.axhline(line, color=plot.INK, lw=0.8, zorder=0.5, **look)
+            if i == 0:
+                ax.set_title(label, fontsize=11)
+            if i == len(lengths) - 1:
+                ax.set_xlabel("thousand updates")
+        row[0].set_ylabel(f"{lengths[i]} steps")
+        row[0].yaxis.set_major_formatter(PercentFormatter(1))
     handles = [
         Line2D([], [], color=METHOD_COLOURS[m], marker=METHOD_MARKERS[m], ms=5, label=label)
         for m, label in enumerate(METHODS)
@@ -119,10 +112,7 @@ def _generalisation(a: Mapping[str, np.ndarray]) -> Any:
     good = a["solved"] >= 0
     shown = [i for i in range(len(a["lengths"])) if good[i].any()]
     figure, axes = plt.subplots(
-        *(1, max(1, len(shown))),
-        figsize=(3.1 * max(1, len(shown)) + 1, 3.6),
-        sharey=True,
-        squeeze=False,
+        1, max(1, len(shown)), figsize=(WIDTH, 3.8), sharey=True, squeeze=False
     )
     for ax, i in zip(axes[0], shown, strict=False):
         x = a["lengths"][i] * a["multiples"]
@@ -155,7 +145,7 @@ def _generalisation(a: Mapping[str, np.ndarray]) -> Any:
 def _rates(a: Mapping[str, np.ndarray]) -> Any:
     share = (a["sweep_solved"] >= 0).mean(-1)  # (rate, none or a threshold)
     names = ["no clipping", *(f"clipped at {threshold:g}" for threshold in a["thresholds"])]
-    figure, ax = plt.subplots(figsize=(5.6, 3.4))
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
     place = np.arange(len(a["rates"]))
     for i, (values, name) in enumerate(zip(share.T, names, strict=True)):
         colour = METHOD_COLOURS[0] if i == 0 else THRESHOLD_COLOURS[i - 1]

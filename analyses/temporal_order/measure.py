@@ -56,14 +56,19 @@ def look(
 def reach(
     cell: rnnjac.cells.Cell, length: int, effort: Effort, key: jax.Array
 ) -> Callable[[Any], dict[str, jax.Array]]:
-    """Compiled test of one network at some length: "error", and the gradient at the "marker"."""
+    """Compiled test of one network at some length: "error", and the gradient at the "marker".
+
+    A network that has clearly not learned this length is not tested on all sequences.
+    """
 
     def measure(params: dict[str, Any]) -> dict[str, jax.Array]:
         for_error, for_gradient = jax.random.split(key)
         seen = networks.batch(for_gradient, length, effort.watched)
         logs = jax.vmap(lambda one: networks.gradient(cell, params, one))(seen)
         return {
-            "error": networks.error(cell, params, for_error, length, effort.tested),
+            "error": networks.error(
+                cell, params, for_error, length, effort.tested, networks.FAILED
+            ),
             "marker": jax.vmap(networks.at_marker)(logs, seen).mean(),
         }
 

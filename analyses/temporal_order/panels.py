@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from analyses.temporal_order import captions as order_captions
+from analyses.temporal_order.counts import shown_length
 from rnnjac import plot
 
 # label, colour, line, layer
@@ -20,10 +20,10 @@ GROUPS = (
 
 def spectra(a: Mapping[str, np.ndarray]) -> Any:
     """Rows are starts; columns the gradient by lag, the spectrum, and ρ(W) against the gradient."""
-    at = order_captions.shown_length(a)
+    at = shown_length(a)
     starts = a["starts"]
     figure, axes = plt.subplots(
-        len(starts), 3, figsize=(10.4, 2.9 * len(starts) + 0.6), squeeze=False
+        len(starts), 3, figsize=(9.8, 2.9 * len(starts) + 0.6), squeeze=False
     )
     for start, row in enumerate(axes):
         good = a["solved"][at, start] >= 0  # (method, seed)
