@@ -79,11 +79,7 @@ def assembled(found: Sequence[Measured], dtype: str, loss: bool) -> Diagnosis:
         transient=_transient(growth),
         units=_units(found, curves, float(np.finfo(computed(dtype)).eps)),
         gates=_gates(found),
-        precision=Precision(
-            dtype,
-            middle([one.digits for one in found]),
-            middle([one.coarse_digits for one in found]),
-        ),
+        precision=_precision(found, dtype),
         curves=curves,
     )
 
@@ -232,6 +228,16 @@ def _units(found: Sequence[Measured], curves: Curves, eps: float) -> Units:
         log_slope,
         float((~passing).mean()),
     )
+
+
+def _precision(found: Sequence[Measured], dtype: str) -> Precision:
+    """Digits in the dtype of the state; float16 is computed in float32, and told as that."""
+    digits, coarse = (
+        middle(each) for each in zip(*((m.digits, m.coarse_digits) for m in found), strict=True)
+    )
+    if dtype == "bfloat16":
+        return Precision(dtype, coarse, coarse)
+    return Precision(computed(dtype), digits, coarse)
 
 
 def _gates(found: Sequence[Measured]) -> Gates | None:
