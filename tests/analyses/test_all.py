@@ -7,7 +7,6 @@ import pytest
 from analyses.common import claims, folders
 from analyses.common.words import with_minus_signs
 
-
 NAN = re.compile(r"\bnan")  # not the middle of "dominant"
 
 
