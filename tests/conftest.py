@@ -55,14 +55,19 @@ collect_ignore = [
 ]
 
 # Of these files, a test that does not ask for `dtype` is about what no precision changes: text,
-# messages, layout, files, traces, the order of a loop, what whole numbers say, pictures, oracles
-# that compute without JAX. It runs in float32 alone.
+# messages, layout, files, traces, the order of a loop, what whole numbers say, pictures, findings
+# (factors of 10 and 1000), oracles that compute without JAX. It runs in float32 alone.
 OF_STRUCTURE = (
     "architecture",
     "checkpoint",
     "command",
+    "command_line",
+    "diagnosis",
+    "diagnosis_cells",
+    "diagnosis_page",
     "initializers",
     "interop_flax",
+    "interop_load",
     "interop_torch",
     "make",
     "oracles",
