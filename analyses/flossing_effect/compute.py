@@ -12,12 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from analyses.common import command as cli
 from analyses.common import record, resume
 from analyses.common.progress import progress_bar
-from analyses.flossing_effect import figures as flossing_figures
 from analyses.flossing_effect import networks, training
-from analyses.flossing_effect import verdict as flossing_verdict
 
 SEED = 0
 FOLDER = record.ROOT / "build"
@@ -111,17 +108,7 @@ def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays["task_breaks"] = np.array(settings.recipe.breaks)
     for name in ("floss_exponents", "floss_norms", "task_losses", "task_leading"):
         record.require_finite(name, arrays[name])
-    facts = _facts(settings)
-    return arrays, {
-        "title": "What flossing does",
-        "summary": flossing_verdict.summary(arrays, facts),
-        "seed": SEED,
-        "dtype": jnp.zeros(()).dtype.name,
-        "facts": facts,
-        "claims": [],
-        "checks": flossing_verdict.checks(arrays, facts),
-        "figures": flossing_figures.captions(arrays, facts),
-    }
+    return arrays, _facts(settings)
 
 
 def _flossed(settings: Settings, key: jax.Array, bar: tqdm) -> tuple[dict, Any, Any]:
@@ -158,7 +145,7 @@ def _one(
     key_start, key_floss = jax.random.split(key)
     before = networks.begin(start, effort.units, key_start)
     settings = start, stages, effort, jax.random.key_data(key).tolist(), jax.__version__
-    facts = repr((*settings, resume.code("flossing_networks")))
+    facts = repr((*settings, resume.code("flossing_effect")))
     if path is not None and path.exists():
         kept, meta = record.load(path)
         if meta["facts"] == facts:
@@ -191,11 +178,3 @@ def _facts(settings: Settings) -> dict[str, Any]:
         "tested": recipe.tested,
         "piece": networks.PIECE,
     }
-
-
-def draw(arrays: dict[str, np.ndarray], meta: dict[str, Any], out: Path) -> None:
-    flossing_figures.draw(arrays, meta["facts"], out)
-
-
-if __name__ == "__main__":
-    cli.main("flossing_effect", compute, draw, PRESETS)

@@ -87,7 +87,7 @@ def train(
     params = {"cell": flat, **readout}
     state = params, jax.vmap(rule.init)(params)
     settings = delay, recipe, effort, jax.random.key_data(key).tolist(), shape, jax.__version__
-    facts = repr((*settings, resume.code("flossing_networks", "flossing_training")))
+    facts = repr((*settings, resume.code("flossing_effect")))
     errors, losses, leading, state = _resume(path, facts, state) or (
         [test(params)],
         [],

@@ -13,13 +13,9 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from analyses.common import command as cli
 from analyses.common import record
 from analyses.common.progress import progress_bar
-from analyses.gates_learn import figures as gates_figures
-from analyses.gates_learn import summary as gates_summary
-from analyses.gates_learn import training
-from analyses.gates_learn import verdict as gates_verdict
+from analyses.gates_learn import summary, training
 
 SEED = 0
 
@@ -55,20 +51,25 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     keys = jax.random.split(jax.random.key(SEED), 3)
     order = training.temporal_order(settings.length, settings.tested, keys[0])
-    watch = gates_summary.markers(settings.length, settings.sequences)
+    watch = summary.markers(settings.length, settings.sequences)
     total = settings.order.updates + settings.digits.updates + 2 * 4 * settings.seeds
     with progress_bar(total=total, unit="update") as bar:
         one = _task(order, settings.order, settings.seeds, keys[1], watch, bar)
         reader = training.digit_reader(SEED)
-        two = _task(reader, settings.digits, settings.seeds, keys[2], gates_summary.ink, bar)
+        two = _task(reader, settings.digits, settings.seeds, keys[2], summary.ink, bar)
     arrays = {f"order_{name}": value for name, value in one.items()}
     arrays |= {f"digits_{name}": value for name, value in two.items()}
     for name, value in arrays.items():
         # averages are NaN where no sequence reaches, singular values may be lost
         if name.endswith(("losses", "errors", "frozen", "contrast")):
             record.require_finite(name, value)
-    arrays |= gates_summary.axes(settings.length)
-    return arrays, _meta(settings, arrays)
+    arrays |= summary.axes(settings.length)
+    return arrays, {
+        "length": settings.length,
+        "seeds": settings.seeds,
+        "order": settings.order._asdict(),
+        "digits": settings.digits._asdict(),
+    }
 
 
 def _task(
@@ -81,7 +82,7 @@ def _task(
 ) -> dict[str, np.ndarray]:
     """Train with every seed, with gates of both kinds, and measure every network twice."""
     cell, *weights, losses = training.train(problem, recipe, seeds, key, bar)
-    measure = gates_summary.measurement(cell, problem)
+    measure = summary.measurement(cell, problem)
     rows = []
     for kind, seed, when in np.ndindex(2, seeds, 2):
         bar.set_postfix_str(f"{problem.name}, measuring")
@@ -91,28 +92,3 @@ def _task(
     gathered = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     shaped = {name: v.reshape(2, seeds, 2, *v.shape[1:]) for name, v in gathered.items()}
     return {**shaped, "losses": losses}
-
-
-def _meta(settings: Settings, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    order, digits = settings.order, settings.digits
-    return {
-        "title": "Does the network decide when its gradient vanishes?",
-        "summary": f"LSTMs of {order.hidden} units, forget bias 1, learn two tasks: which of two "
-        f"marked symbols came first among {settings.length} (temporal order), and which digit it "
-        f"is from 64 pixels one by one. Adam, {order.updates} batches of {order.batch} and "
-        f"{digits.updates} of {digits.batch}, step size from {order.rate:g} and {digits.rate:g} to "
-        f"0, gradients clipped to norm {order.clip:g}; {settings.seeds} seeds. Each start is also "
-        "trained with forget gates that cannot move: one learned number for each unit. A third "
-        "trial takes the trained network and holds each gate at its own mean. "
-        + gates_verdict.summary(arrays),
-        "seed": SEED,
-        "dtype": arrays["order_losses"].dtype.name,
-        "claims": [gates_verdict.claim(arrays)],
-        "figures": gates_figures.captions(arrays),
-    }
-
-
-draw = gates_figures.draw
-
-if __name__ == "__main__":
-    cli.main("gates_learn", compute, draw, PRESETS)

@@ -1,4 +1,4 @@
-"""The flossing analysis on the smallest networks: its numbers, its pieces, its resumption."""
+"""Flossing: its pieces, its resumption, and what its quick run has found."""
 
 import jax
 import jax.numpy as jnp
@@ -7,58 +7,83 @@ import pytest
 from tqdm import tqdm
 
 from analyses.common import resume
-from analyses.flossing_effect import compute as flossing_effect
-from analyses.flossing_effect import figures as flossing_figures
-from analyses.flossing_effect import networks, training
-from analyses.flossing_effect import verdict as flossing_verdict
+from analyses.flossing_effect import compute, networks, outcome, training
 from rnnjac import tasks
 from tests import tolerances
 
+NAME = "flossing_effect"
+START = networks.Start("contracting", 0.3, 0.5)
 STAGE = networks.Stage(top=2, steps=8, warmup=4, batch=2, updates=100, rate=0.01, run_in=2)
 EFFORT = networks.Effort(units=4, top=2, steps=40, span=10, gradients=2)
 RECIPE = training.Recipe((2,), 6, 6, 2, (4,), STAGE, batch=2, tested=4)
-SMALL = flossing_effect.Settings(
-    ((networks.Start("contracting", 0.3, 0.5), (STAGE,)),), 2, EFFORT, RECIPE
-)
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    settings = SMALL._replace(folder=tmp_path_factory.mktemp("kept"))
-    return settings, *flossing_effect.measure(settings)
+def floss(path):
+    return compute._one(START, (STAGE,), EFFORT, jax.random.key(1), path)
 
 
-def test_shapes(result):
-    _, arrays, _ = result
-    assert arrays["track_contracting"].shape == (2, 2, 2)  # seed, piece, exponent
-    assert arrays["floss_exponents"].shape == (1, 2, 2, 4)  # start, seed, when, exponent
-    assert arrays["floss_norms"].shape == (1, 2, 2, 11)
-    assert arrays["task_errors"].shape == (1, 1, 3, 2, 4)  # delay, start, condition, seed, look
-    assert arrays["task_losses"].shape == (1, 1, 3, 2, 3)
-    assert arrays["task_leading"].shape == (1, 1, 3, 2, 2, 3)  # ..., exponent, time
-    assert arrays["task_updates"].tolist() == [0, 2, 4, 6]
+def train(path):
+    """Three conditions of one start, two seeds each."""
+    cells = {
+        name: jnp.stack([jnp.stack([a] * 2)] * 3)[None]
+        for name, a in networks.begin(START, 4, jax.random.key(0)).items()
+    }
+    bar = tqdm(disable=True)
+    return training.train(cells, 2, RECIPE, EFFORT, jax.random.key(1), bar, path)
 
 
-def test_flossing_moves_the_exponents_towards_nought(result):
-    exponents = result[1]["floss_exponents"][0, :, :, :2]
-    assert (np.abs(exponents[:, 1]).max(1) < np.abs(exponents[:, 0]).max(1) / 2).all()
-    growth = np.abs(flossing_verdict.slopes(result[1]["floss_norms"][0]))
-    assert (growth[:, 1] < growth[:, 0] / 2).all()  # of gradients on their way back
-
-
-def test_the_conditions_differ_in_flossing_alone(result):
-    arrays = result[1]
-    errors, leading = arrays["task_errors"][0, 0], arrays["task_leading"][0, 0]
-    np.testing.assert_array_equal(errors[training.BEFORE, :, :2], errors[training.DURING, :, :2])
-    np.testing.assert_array_equal(
-        leading[training.BEFORE, ..., 0], leading[training.DURING, ..., 0]
+@pytest.fixture(scope="module", params=["flossing", "training"])
+def kept(request, tmp_path_factory):
+    """A run that is kept, the file, and the function that is called when it is done anew."""
+    path = tmp_path_factory.mktemp("kept") / "run.npz"
+    run, place = (
+        (floss, (networks, "floss_all"))
+        if request.param == "flossing"
+        else (train, (training, "_keep"))
     )
-    assert not np.array_equal(leading[training.BEFORE, ..., 1], leading[training.DURING, ..., 1])
-    assert not np.array_equal(leading[training.NEVER, ..., 0], leading[training.BEFORE, ..., 0])
+    return run, path, run(path), place
+
+
+def test_arrays_have_a_place_for_every_start_and_condition(quick):
+    arrays, settings = quick(NAME).arrays, compute.PRESETS["quick"]
+    starts, seeds, recipe = len(settings.starts), settings.seeds, settings.recipe
+    units, top, looks = settings.effort.units, settings.effort.top, recipe.updates // recipe.every
+    for start, stages in settings.starts:
+        pieces = sum(stage.updates for stage in stages) // networks.PIECE
+        assert arrays[f"track_{start.name}"].shape == (seeds, pieces + 1, top)
+    assert arrays["floss_exponents"].shape == (starts, seeds, 2, units)
+    assert arrays["floss_norms"].shape == (starts, seeds, 2, settings.effort.span + 1)
+    runs = (len(recipe.delays), starts, 3, seeds)
+    assert arrays["task_errors"].shape == (*runs, looks + 1)
+    assert arrays["task_losses"].shape == (*runs, looks)
+    assert arrays["task_leading"].shape == (*runs, top, 2 + len(recipe.breaks))
+    assert arrays["task_updates"].tolist() == [recipe.every * i for i in range(looks + 1)]
+
+
+def test_flossing_moves_the_exponents_towards_nought(quick):
+    arrays, facts = quick(NAME)[:2]
+    exponents = np.abs(arrays["floss_exponents"][..., : outcome.leading(facts)]).max(-1)
+    assert (exponents[..., 1] < exponents[..., 0] / 2).all()
+    growth = np.abs(outcome.slopes(arrays["floss_norms"]))
+    assert (growth[..., 1] < growth[..., 0] / 2).all()  # of gradients on their way back
+
+
+def test_the_conditions_differ_in_flossing_alone(quick):
+    arrays = quick(NAME).arrays
+    never, before, during = (
+        {name: arrays[f"task_{name}"][:, :, kind] for name in ("errors", "leading")}
+        for kind in (training.NEVER, training.BEFORE, training.DURING)
+    )
+    looks = int(np.searchsorted(arrays["task_updates"], arrays["task_breaks"][0]))
+    early = (one["errors"][..., :looks] for one in (before, during))
+    np.testing.assert_array_equal(*early)
+    np.testing.assert_array_equal(before["leading"][..., 0], during["leading"][..., 0])
+    assert not np.array_equal(before["leading"][..., 1], during["leading"][..., 1])
+    assert not np.array_equal(never["leading"][..., 0], before["leading"][..., 0])
 
 
 def test_only_the_last_condition_is_flossed_in_between():
-    one = networks.begin(SMALL.starts[0][0], 4, jax.random.key(0))
+    one = networks.begin(START, 4, jax.random.key(0))
     cells = jax.tree.map(lambda a: jnp.stack([a] * 6), one)
     args = ((1, 3, 2), STAGE, EFFORT, jax.random.key(1))
     params, _ = training._interrupted(({"cell": cells}, None), *args)
@@ -79,46 +104,33 @@ def test_error_is_the_share_of_wanted_bits_that_are_wrong():
     assert float(found) == pytest.approx(exact, rel=wide)
 
 
-def test_what_is_kept_gives_the_same_numbers(result, monkeypatch):
-    settings, arrays, _ = result
+def test_what_is_kept_gives_the_same_numbers(kept, monkeypatch):
+    run, path, found, place = kept
 
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(networks, "floss_all", never)
-    monkeypatch.setattr(training, "_keep", never)
-    again, _ = flossing_effect.measure(settings)
-    for name, values in arrays.items():
-        np.testing.assert_array_equal(again[name], values)
+    monkeypatch.setattr(*place, never)
+    jax.tree.map(np.testing.assert_array_equal, run(path), found)
 
 
-@pytest.mark.parametrize("module, part", ((networks, "floss_all"), (training, "_keep")))
-def test_what_other_code_kept_is_not_used(result, monkeypatch, module, part):
+def test_what_other_code_kept_is_not_used(kept, monkeypatch):
+    run, path, _, place = kept
+
     class ComputedAgain(Exception):
         pass
 
     def stop(*_):
         raise ComputedAgain
 
-    code, files = resume.code, {networks: 1, training: 2}[module]
-    monkeypatch.setattr(
-        resume, "code", lambda *names: "other" if len(names) == files else code(*names)
-    )
-    monkeypatch.setattr(module, part, stop)
+    monkeypatch.setattr(resume, "code", lambda _: "other")
+    monkeypatch.setattr(*place, stop)
     with pytest.raises(ComputedAgain):
-        flossing_effect.measure(result[0])
+        run(path)
 
 
-def test_training_goes_on_after_an_interruption(result, tmp_path, monkeypatch):
-    cells = {
-        name: jnp.stack([jnp.stack([a] * 2)] * 3)[None]
-        for name, a in networks.begin(SMALL.starts[0][0], 4, jax.random.key(0)).items()
-    }
+def test_training_goes_on_after_an_interruption(tmp_path, monkeypatch):
     keep, path = training._keep, tmp_path / "run.npz"
-
-    def run(path):
-        bar = tqdm(disable=True)
-        return training.train(cells, 2, RECIPE, EFFORT, jax.random.key(1), bar, path)
 
     def once(*arguments):
         keep(*arguments)
@@ -126,37 +138,27 @@ def test_training_goes_on_after_an_interruption(result, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "_keep", once)
     with pytest.raises(KeyboardInterrupt):
-        run(path)
+        train(path)
     monkeypatch.setattr(training, "_keep", keep)
-    jax.tree.map(np.testing.assert_array_equal, run(path), run(None))
+    jax.tree.map(np.testing.assert_array_equal, train(path), train(None))
 
 
-def test_every_number_is_told_and_drawn(result, tmp_path):
-    _, arrays, meta = result
-    assert meta["claims"] == []
-    assert [row["verdict"] for row in meta["checks"]] == [
-        "agrees" if abs(row["measured"]) <= flossing_verdict.NEAR else "differs"
-        for row in meta["checks"]
-    ]
-    assert "of 2 never flossed" in meta["summary"]
-    flossing_effect.draw(arrays, meta, tmp_path)
-    for figure in meta["figures"]:
-        assert (tmp_path / figure["file"]).read_text().startswith("<?xml")
-        assert "nan" not in figure["caption"]
-        assert figure["alt"]
-    assert len(flossing_figures.captions(arrays, meta["facts"])) == 4
+def test_a_row_agrees_where_it_is_near_nought(quick):
+    for row in quick(NAME).words.checks:
+        assert row["expected"] == 0 and row["tolerance"] == outcome.NEAR
+        assert (row["verdict"] == "agrees") == (abs(row["measured"]) <= outcome.NEAR)
 
 
 def test_slopes_are_those_of_the_later_half():
     norms = np.concatenate([np.linspace(9, 3, 7), 3 - 0.5 * np.arange(1, 7)])
     np.testing.assert_allclose(
-        flossing_verdict.slopes(norms), -0.5, rtol=tolerances.ORACLE_BACKWARD * np.finfo(float).eps
+        outcome.slopes(norms), -0.5, rtol=tolerances.ORACLE_BACKWARD * np.finfo(float).eps
     )
 
 
-@pytest.mark.parametrize("preset", list(flossing_effect.PRESETS))
+@pytest.mark.parametrize("preset", list(compute.PRESETS))
 def test_presets_fit_together(preset):
-    settings = flossing_effect.PRESETS[preset]
+    settings = compute.PRESETS[preset]
     recipe, effort = settings.recipe, settings.effort
     assert recipe.updates % recipe.every == 0
     assert all(made % recipe.every == 0 and made < recipe.updates for made in recipe.breaks)

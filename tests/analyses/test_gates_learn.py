@@ -1,4 +1,4 @@
-"""Learned forget gates: what each measurement must be, and a whole run at a tiny size."""
+"""Learned forget gates: what each measurement must be, and what the figures say."""
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +7,10 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import rnnjac
-from analyses.common import claims, record
-from analyses.gates_learn import compute as gates_learn
-from analyses.gates_learn import measure as gates_measure
-from analyses.gates_learn import summary as gates_summary
-from analyses.gates_learn import training
-from analyses.gates_learn import verdict as gates_verdict
+from analyses.gates_learn import compute, estimates, measure, summary, training, words
 from tests import tolerances
 
 LENGTH, HIDDEN, COUNT = 20, 3, 7
-Recipe = training.Recipe
-TINY = gates_learn.Settings(10, 6, 2, 2, Recipe(2, 2, 3, 1e-3), Recipe(2, 2, 3, 1e-3))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +24,7 @@ def network():
 @pytest.fixture(scope="module")
 def found(network):
     problem, cell, params = network
-    return jax.device_get(gates_measure.along(cell, problem)(params))
+    return jax.device_get(measure.along(cell, problem)(params))
 
 
 @pytest.fixture
@@ -73,7 +66,7 @@ def test_a_constant_gate_stays_whatever_is_read_and_freezing_it_changes_nothing(
     constant = training.restrict(params, training.CONSTANT)
     gates = gates_by_hand(constant, problem.test.inputs[0])
     assert np.ptp(gates, axis=0).max() == 0
-    frozen = gates_measure.freeze(constant, jnp.asarray(gates[0], params["W_y"].dtype))
+    frozen = measure.freeze(constant, jnp.asarray(gates[0], params["W_y"].dtype))
     for one, other in zip(jax.tree.leaves(frozen), jax.tree.leaves(constant), strict=True):
         np.testing.assert_allclose(one, other, rtol=tolerances.GATE_RUN * eps)
     learned = training.restrict(params, training.LEARNED)
@@ -84,7 +77,7 @@ def test_a_constant_gate_stays_whatever_is_read_and_freezing_it_changes_nothing(
 def test_freezing_sets_the_gates_asked_for(network, eps):
     problem, _, params = network
     wanted = np.log([0.2, 0.7, 0.95])
-    frozen = gates_measure.freeze(params, jnp.asarray(wanted, params["W_y"].dtype))
+    frozen = measure.freeze(params, jnp.asarray(wanted, params["W_y"].dtype))
     gates = gates_by_hand(frozen, problem.test.inputs[0])
     expected = np.broadcast_to(wanted, gates.shape)
     np.testing.assert_allclose(gates, expected, rtol=tolerances.GATE_RUN * eps)
@@ -93,7 +86,7 @@ def test_freezing_sets_the_gates_asked_for(network, eps):
 def test_spectra_start_after_the_marker_and_end_with_the_sequence(network, dtype, eps):
     problem, cell, params = network
     inputs, first = problem.test.inputs[0], problem.test.positions[0, 0]
-    logs, _ = gates_measure.after_marker(cell, params, inputs, first, (0, 3))
+    logs, _ = measure.after_marker(cell, params, inputs, first, (0, 3))
     start = cell.initial_state()
     steps = rnnjac.jacobians(cell.step, params["cell"], start, inputs)
     steps = np.asarray(steps, float)[int(first) + 1 :]
@@ -107,7 +100,7 @@ def test_spectra_start_after_the_marker_and_end_with_the_sequence(network, dtype
 
 def test_growth_back_over_the_steps_adds_up(network, found, eps):
     gradients = found["gradients"]
-    total = gates_measure.growth(gradients).sum(1)
+    total = measure.growth(gradients).sum(1)
     scale = np.abs(gradients).max() * LENGTH
     expected = gradients[:, 0] - gradients[:, -1]
     np.testing.assert_allclose(total, expected, atol=tolerances.LOG_SUM * eps * scale)
@@ -135,16 +128,16 @@ def test_gradients_are_those_of_the_loss(network, found, eps):
 def test_averages_follow_the_markers():
     values = np.arange(12.0).reshape(2, 6)
     positions = np.array([1, 3])
-    mean = gates_measure.aligned(values, positions, np.arange(-4, 3))
+    mean = measure.aligned(values, positions, np.arange(-4, 3))
     # rows: 0 1 2 3 4 5 around 1, and 6 7 8 9 10 11 around 3
     np.testing.assert_array_equal(mean, [np.nan, 6, 7, (0 + 8) / 2, (1 + 9) / 2, 6, 7])
     extra = np.stack([values, -values], axis=-1)
-    both = gates_measure.aligned(extra, positions, np.arange(-4, 3))
+    both = measure.aligned(extra, positions, np.arange(-4, 3))
     np.testing.assert_array_equal(both, np.stack([mean, -mean], axis=-1))
 
 
 def test_neighbours_are_distractors_within_a_tenth():
-    marked, near = gates_measure.near_markers(np.array([[2, 10]]), 20)
+    marked, near = measure.near_markers(np.array([[2, 10]]), 20)
     assert np.flatnonzero(marked[0]).tolist() == [2, 10]
     assert np.flatnonzero(near[0]).tolist() == [0, 1, 3, 4, 8, 9, 11, 12]
 
@@ -153,10 +146,10 @@ def test_contrast_is_a_difference_of_means_in_each_sequence():
     values = np.array([[1.0, 5, 3, 100], [2, 4, 6, 8], [0, 0, 0, 0]])
     of = np.array([[True, True, False, False], [True, False, False, False], [False] * 4])
     over = np.array([[False, False, True, False], [False, False, True, True], [True] * 4])
-    np.testing.assert_array_equal(gates_measure.contrast(values, of, over), [0, -5])
-    both = gates_measure.contrast(np.stack([values, 2 * values], -1), of, over)
+    np.testing.assert_array_equal(measure.contrast(values, of, over), [0, -5])
+    both = measure.contrast(np.stack([values, 2 * values], -1), of, over)
     np.testing.assert_array_equal(both, [[0, 0], [-5, -10]])
-    assert gates_measure.mean_and_error(np.array([0.0, -5])) == (-2.5, 2.5)
+    assert measure.mean_and_error(np.array([0.0, -5])) == (-2.5, 2.5)
 
 
 def made_up(shift, own, held, gain):
@@ -190,35 +183,30 @@ def made_up(shift, own, held, gain):
     ],
 )
 def test_verdict_follows_the_figures(shift, own, held, gain, expected):
-    row = gates_verdict.claim(made_up(shift, own, held, gain))
-    assert row["verdict"] == expected
-    assert "nan" not in row["measured"]
-    claims.validate([row])
+    arrays = made_up(shift, own, held, gain)
+    verdict, measured = words.s25(estimates.estimates(arrays), arrays)
+    assert verdict == expected
+    assert measured and "nan" not in measured
 
 
 def test_too_few_networks_are_called_so():
     arrays = made_up(-0.1, -0.1, 0.5, 0)
     arrays["order_errors"] = np.ones((2, 3, 2))
-    assert "too few to tell" in gates_verdict.claim(arrays)["measured"]
+    assert "too few to tell" in words.s25(estimates.estimates(arrays), arrays)[1]
 
 
 def test_shown_steps_lie_in_every_sequence():
     for length in (10, 30, 100):
-        where = gates_summary.axes(length)
+        where = summary.axes(length)
         latest = 2 * (length // 10) - 1
         assert latest + 1 + max(where["ahead"].max(), where["span"].max()) <= length
 
 
-def test_whole_run(tmp_path):
-    arrays, meta = gates_learn.compute(TINY)
-    claims.validate(meta["claims"])
+def test_only_learned_gates_move(quick):
+    arrays = quick("gates_learn").arrays
+    settings = compute.PRESETS["quick"]
+    for task, recipe in (("order", settings.order), ("digits", settings.digits)):
+        assert arrays[f"{task}_losses"].shape == (2, settings.seeds, recipe.updates)
+        assert arrays[f"{task}_moves"][training.CONSTANT].max() == 0
+        assert arrays[f"{task}_moves"][training.LEARNED].min() > 0
     assert np.isfinite(arrays["order_gradients"]).any()
-    assert arrays["order_losses"].shape == (2, 2, 2)
-    assert arrays["digits_moves"][training.CONSTANT].max() == 0
-    assert arrays["digits_moves"][training.LEARNED].min() > 0
-    record.save(tmp_path / "data.npz", arrays, {**meta, "provenance": {}})
-    stored, kept = record.load(tmp_path / "data.npz")
-    gates_learn.draw(stored, kept, tmp_path)
-    for row in meta["figures"]:
-        assert (tmp_path / row["file"]).stat().st_size > 0
-        assert "nan" not in row["caption"]

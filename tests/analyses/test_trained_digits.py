@@ -1,17 +1,14 @@
-"""The digit readers: their data, their training, what is measured and what is drawn."""
+"""The digit readers: their data, their training, and what is measured."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analyses.common import claims, digits, record
-from analyses.trained_digits import compute as trained_digits
-from analyses.trained_digits import figures as digits_figures
+from analyses.common import digits
+from analyses.trained_digits import compute, measure
 from rnnjac import initializers
 from tests import tolerances
-
-TINY = trained_digits.Settings(digits.Recipe(6, 4, batch=8), 2, 2, 2, 5, 16)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +20,6 @@ def reader():
 @pytest.fixture(scope="module")
 def data():
     return digits.load(0)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    """The whole analysis, as small as it gets."""
-    return trained_digits.compute(TINY)
 
 
 def test_the_split_uses_every_image_once():
@@ -81,7 +72,7 @@ def test_gradient_norms_end_at_the_gradient_of_the_readout(reader, data, dtype):
     image, label = data[1].images[0], data[1].labels[0]
     last = digits.last_states(step, params, image[None])[0]
     arriving = jax.grad(lambda state: digits.loss_of_state(params, state, label))(last)
-    found = trained_digits.gradient_norms(step, params, image, label)[-1]
+    found = measure.gradient_norms(step, params, image, label)[-1]
     limit = tolerances.DIGIT_GRADIENT * jnp.finfo(dtype).eps
     assert abs(found - jnp.log(jnp.linalg.norm(arriving))) <= limit
 
@@ -95,7 +86,7 @@ def test_gradient_norms_begin_at_the_gradient_through_all_steps(reader, data, dt
         return digits.loss_of_state(params, last, label)
 
     slope = jax.grad(loss_from)(jnp.zeros(10, dtype))
-    found = trained_digits.gradient_norms(step, params, image, label)[0]
+    found = measure.gradient_norms(step, params, image, label)[0]
     limit = tolerances.DIGIT_GRADIENT * jnp.finfo(dtype).eps
     assert abs(found - jnp.log(jnp.linalg.norm(slope))) <= limit
 
@@ -107,7 +98,7 @@ def test_slopes_agree_with_their_states(reader, data, dtype):
     for t in range(64):
         state = jax.vmap(lambda s, x: step(params["cell"], s, x))(state, images[:, t])
         values.append(1 - np.asarray(state) ** 2)
-    found = trained_digits.slopes(step, params["cell"], images)
+    found = measure.slopes(step, params["cell"], images)
     limit = tolerances.DIGIT_SLOPE * float(jnp.finfo(dtype).eps)
     assert abs(float(found["slope_square"]) - np.mean(np.square(values))) <= limit
     assert abs(float(found["slope_near_one"]) - np.mean(np.greater(values, 0.9))) <= 1 / 640
@@ -123,23 +114,21 @@ def test_the_terms_of_the_steps_make_up_the_gradient(reader, data, dtype):
     assert found["early_when_cut"] == 0
 
 
-def test_every_number_and_word_is_there(tiny, dtype):
-    arrays, meta = tiny
-    assert meta["dtype"] == dtype.name
-    claims.validate(meta["claims"])
-    assert arrays["spectra"].shape == (3, 2, 3, 2, 2, 6)
-    assert arrays["gradients"].shape == (3, 2, 3, 5, 65)
-    assert arrays["losses"].shape == (3, 2, 4)
-    assert arrays["reach"].shape == (3, 2, 5, 5)
-    assert np.array_equal(np.isnan(arrays["reach"][0, 0]), np.triu(np.ones((5, 5), bool), 1))
-    for figure in meta["figures"]:
-        assert not any(word in figure["caption"] + figure["alt"] for word in ("nan", "inf "))
+def test_arrays_have_a_place_for_every_run_stop_and_image(quick):
+    arrays = quick("trained_digits").arrays
+    settings = compute.PRESETS["quick"]
+    runs, units = (len(compute.GAINS), settings.seeds), settings.recipe.hidden
+    stops, pixels = settings.intervals + 1, 64 // settings.stride + 1
+    assert arrays["spectra"].shape == (*runs, stops, settings.sequences, 2, units)
+    assert arrays["gradients"].shape == (*runs, stops, settings.images, 65)
+    assert arrays["losses"].shape == (*runs, settings.recipe.updates)
+    assert arrays["reach"].shape == (len(compute.GAINS), 2, pixels, pixels)
+    later = np.triu(np.ones((pixels, pixels), bool), 1)
+    assert np.array_equal(np.isnan(arrays["reach"][0, 0]), later)
 
 
-def test_the_figures_need_the_file_alone(tiny, tmp_path):
-    arrays, meta = tiny
-    record.save(tmp_path / "data.npz", arrays, meta)
-    trained_digits.draw(*record.load(tmp_path / "data.npz"), tmp_path)
-    names = [figure["file"] for figure in digits_figures.captions(arrays)]
-    assert len(names) == 4
-    assert all((tmp_path / name).read_text().rstrip().endswith("</svg>") for name in names)
+def test_the_network_trained_is_cut_from_its_first_half_exactly(quick):
+    found = quick("trained_digits")
+    eps = float(np.finfo(found.provenance["dtype"]).eps)
+    assert found.facts["terms_early_when_cut"] == 0
+    assert found.facts["terms_mismatch"] <= tolerances.DIGIT_GRADIENT * eps
