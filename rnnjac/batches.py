@@ -156,9 +156,10 @@ def _by_threads(
 
 def _padded(item: Any) -> tuple[Any, np.ndarray]:
     """An item with rows of zeros up to the next of a few lengths, and its length."""
-    lengths = {shape[0] if shape else None for shape in map(np.shape, jax.tree.leaves(item))}
-    if len(lengths) != 1 or None in lengths:
-        raise checks.error("items", "leaves with time as one first axis", f"{lengths} rows")
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(item)]
+    lengths = {shape[0] for shape in shapes if shape}
+    if len(lengths) != 1 or () in shapes:
+        raise checks.error("items", "leaves with time as one first axis", f"shapes {shapes}")
     (length,) = lengths
     rows = max(SHORTEST, 1 << (length - 1).bit_length()) if length else SHORTEST
 

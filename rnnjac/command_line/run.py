@@ -104,8 +104,10 @@ def _read(options: argparse.Namespace) -> Given:
 
 def _diagnose(given: Given, options: argparse.Namespace) -> int:
     inputs, lengths, alone = given.sequences
-    batch = {} if alone else {"lengths": lengths}
-    found = rnnjac.diagnose(*given.network, inputs[0] if alone else inputs, **batch)
+    if alone:
+        found = rnnjac.diagnose(*given.network, inputs[0])
+    else:
+        found = rnnjac.diagnose(*given.network, inputs, lengths=lengths)
     print(_as_json(found.to_dict()) if options.json else found)
     if options.out is not None:
         print(f"wrote {found.save(options.out)}", file=sys.stderr)
@@ -165,7 +167,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         os.replace(part, path)
     except BaseException:
         os.unlink(part)

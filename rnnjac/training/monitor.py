@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjac._support import checks
+from rnnjac._support.fixed import is_traced
 from rnnjac.measures.gradient_norms import gradient_norms
 from rnnjac.measures.lyapunov import lyapunov_exponents
 from rnnjac.measures.singular_vectors import singular_vectors
@@ -103,7 +104,7 @@ def monitor(
     def watch(given: Any, key: Any = None) -> dict[str, Any]:
         nonlocal calls
         del key
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+        if any(is_traced(leaf) for leaf in jax.tree.leaves(given)):
             return measure(given)
         calls += 1
         if (calls - 1) % every:
