@@ -59,10 +59,17 @@ def until(inputs: Any, steps: int, length: Any) -> Any:
     """The first rows of the inputs; with a flag beside each row, if ``length`` is an array.
 
     The flag tells whether the row comes before the end. After it the first row stands for the
-    padding, whose numbers (NaN, say) must not get into any derivative.
+    padding, whose numbers (NaN, say) must not get into any derivative; zeros if there is no row.
     """
     if not is_array(length):
         return jax.tree.map(lambda rows: rows[:steps], inputs)
     time = jnp.arange(steps, dtype=jnp.int32)
     real = time < length.astype(jnp.int32)
-    return real, jax.tree.map(lambda rows: rows[jnp.where(real, time, 0)], inputs)
+
+    def clean(rows: jax.Array) -> jax.Array:
+        rows = jnp.asarray(rows)[jnp.where(real, time, 0)]
+        if jnp.issubdtype(rows.dtype, jnp.inexact):
+            rows = jnp.where(length > 0, rows, jnp.zeros_like(rows))
+        return rows
+
+    return real, jax.tree.map(clean, inputs)
