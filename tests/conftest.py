@@ -65,6 +65,7 @@ OF_STRUCTURE = (
     "diagnosis",
     "diagnosis_cells",
     "diagnosis_page",
+    "docs",
     "initializers",
     "interop_flax",
     "interop_load",
