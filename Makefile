@@ -19,7 +19,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # The suite runs once per precision, side by side; spare cores become xdist workers of each run.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS := $(shell echo $$(( $(CORES) / 2 > 1 ? $(CORES) / 2 : 0 )))
-PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+PYTEST := $(PY) -m pytest -q --durations=20 -n $(WORKERS) --dist loadfile $(TESTS)
 GROUPED := $(if $(filter output-sync,$(.FEATURES)),-Otarget)
 
 .DEFAULT_GOAL := help
