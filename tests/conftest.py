@@ -11,8 +11,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Most of a run is compiling, and what is compiled runs once. Without optimisation, with the older
 # and simpler emitters, in one piece, a spectrum compiles in 2.0 s of CPU and not in 6.5 s. Children
-# inherit it. `make test-all` empties both: it tests the code that users run. A flag that XLA does not
-# know ends the process, and jaxlib 0.12 no longer has the first.
+# inherit it. `make test-all` empties both: it tests the code that users run. A flag that XLA does
+# not know ends the process, and jaxlib 0.12 no longer has the first.
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault(
         "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
