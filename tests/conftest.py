@@ -17,6 +17,9 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault(
         "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     )
+# Batches of factorisations wait for threads of jaxlib's pool within threads of that pool, of which
+# there are as many as cores: two at a time lock up two cores. With eight they do not meet.
+os.environ.setdefault("NPROC", "8")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # What one file or one run has compiled serves the next, even the smallest function.
 os.environ.setdefault(

@@ -198,6 +198,7 @@ def test_accuracy_of_graded_products(graded, name, dtype):
         check(graded[name], chain, dtype)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", [chain.name for chain in BATCHED])
 def test_accuracy_of_a_batch(batched, name, dtype):
     row, chain = batched[name], NAMED[name]
@@ -219,6 +220,7 @@ def test_exactly_lost_directions(found, name):
     check_lost(found[name], NAMED[name])
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("way", ["graded", "batched"])
 def test_exactly_lost_directions_in_other_ways(way, request):
     for name, row in request.getfixturevalue(way).items():
