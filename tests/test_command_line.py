@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     np.savez(root / "ragged.npz", one[:20], one)
     np.save(root / "wide.npy", of(30, WIDTH + 1))
     np.save(root / "nan.npy", np.full((30, WIDTH), np.nan, np.float32))
-    np.save(root / "objects.npy", np.array([None, 1]), allow_pickle=True)
+    np.save(root / "objects.npy", np.array([None, 1]))
     (root / "empty.csv").write_text("")
     (root / "words.csv").write_text("a,b,c\n1,2,x\n")
     (root / "uneven.csv").write_text("1,2,3\n1,2\n")

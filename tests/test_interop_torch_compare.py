@@ -135,6 +135,7 @@ def test_each_direction_of_a_bidirectional_layer(kind):
         close(found[1:], outputs, STEPS * tolerances.INTEROP_STEP)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch tells of its own speed
 @pytest.mark.parametrize("layers", [1, 2])
 def test_projections(layers):
     module = double(torch.nn.LSTM(INPUTS, HIDDEN, proj_size=2, num_layers=layers))

@@ -1,6 +1,7 @@
 """Arguments, commands, and what they print."""
 
 import argparse
+import importlib.metadata
 import json
 import os
 import sys
@@ -13,11 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import rnnjac
 from rnnjac import interop
 from rnnjac._support import checks
+from rnnjac.batches import in_chunks
 from rnnjac.command_line import data
+from rnnjac.diagnosis.diagnose import diagnose
 from rnnjac.interop import Network
+from rnnjac.measures.lyapunov import lyapunov_exponents
+from rnnjac.measures.spectrum import spectrum
 
 GOOD, FINDINGS, BAD_INPUT = 0, 1, 2
 DESCRIPTION = "What a trained recurrent network does to its gradients."
@@ -54,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     style = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
     parser = argparse.ArgumentParser(prog="rnnjac", description=DESCRIPTION, **style)
-    parser.add_argument("--version", action="version", version=f"rnnjac {rnnjac.__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"rnnjac {importlib.metadata.version('rnnjac')}"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (run, what) in COMMANDS.items():
         one = commands.add_parser(name, help=what, description=what, **style)
@@ -105,9 +111,9 @@ def _read(options: argparse.Namespace) -> Given:
 def _diagnose(given: Given, options: argparse.Namespace) -> int:
     inputs, lengths, alone = given.sequences
     if alone:
-        found = rnnjac.diagnose(*given.network, inputs[0])
+        found = diagnose(*given.network, inputs[0])
     else:
-        found = rnnjac.diagnose(*given.network, inputs, lengths=lengths)
+        found = diagnose(*given.network, inputs, lengths=lengths)
     print(_as_json(found.to_dict()) if options.json else found)
     if options.out is not None:
         print(f"wrote {found.save(options.out)}", file=sys.stderr)
@@ -115,14 +121,14 @@ def _diagnose(given: Given, options: argparse.Namespace) -> int:
 
 
 def _spectrum(given: Given, options: argparse.Namespace) -> int:
-    return _show(_each(rnnjac.spectrum, given), options)
+    return _show(_each(spectrum, given), options)
 
 
 def _exponents(given: Given, options: argparse.Namespace) -> int:
     counted = {"warmup": options.warmup, "top": options.top}
 
     def exponents(*system: Any, length: Any) -> Any:
-        return rnnjac.lyapunov_exponents(*system, length=length, **counted)
+        return lyapunov_exponents(*system, length=length, **counted)
 
     return _show(_each(exponents, given), options)
 
@@ -146,7 +152,7 @@ def _each(measure: Callable, given: Given) -> Any:
 
     items = inputs, np.array(lengths, np.int32)
     shown = len(lengths) > 1 and sys.stderr.isatty()
-    return rnnjac.in_chunks(one, chunk=1, progress=shown)(items, params, state)
+    return in_chunks(one, chunk=1, progress=shown)(items, params, state)
 
 
 def _show(found: Any, options: argparse.Namespace) -> int:
