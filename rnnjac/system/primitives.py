@@ -35,9 +35,7 @@ def _names(traced: Any) -> Iterator[str]:
     if isinstance(traced, (tuple, list)):
         for part in traced:
             yield from _names(part)
-    elif isinstance(traced, ClosedJaxpr):
-        yield from _names(traced.jaxpr)
-    elif isinstance(traced, Jaxpr):
+    elif isinstance(traced, (ClosedJaxpr, Jaxpr)):  # one and the same from jax 0.12 on
         for equation in traced.eqns:
             yield equation.primitive.name
             yield from _names(list(equation.params.values()))
