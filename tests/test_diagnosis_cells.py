@@ -9,6 +9,9 @@ from rnnjac import cells, jacobians, trajectory
 from rnnjac.diagnosis import gated
 from rnnjac.diagnosis.along import Samples
 from rnnjac.diagnosis.recurrent import recognised
+from tests import tolerances
+
+EPS = float(jnp.finfo(jnp.zeros(()).dtype).eps)
 
 N, STEPS = 3, 5
 RNG = np.random.default_rng(0)
@@ -50,10 +53,11 @@ def test_plain_networks_are_known_by_their_jacobians(name, preactivation, leak):
     for params in ({"a": W.T @ W, "W_s": W}, {"kernel": W.T, "count": np.arange(3)}):
         found = recognised(jax.tree.map(jnp.asarray, params), samples)
         np.testing.assert_allclose(found.matrix, jnp.asarray(W))
-        np.testing.assert_allclose(found.leak, leak, atol=1e-5)
+        np.testing.assert_allclose(found.leak, leak, atol=tolerances.RECOGNISED_LEAK * EPS)
         assert (found.activation, found.gamma) == (name, gamma)
         if preactivation:
-            np.testing.assert_allclose(found.slopes, slope(samples.before), atol=1e-4)
+            near = tolerances.RECOGNISED_SLOPE * EPS
+            np.testing.assert_allclose(found.slopes, slope(samples.before), atol=near)
 
 
 def test_another_matrix_is_not_taken_for_it():
@@ -87,7 +91,8 @@ def test_gates_of_every_layer_of_a_stack_are_read(dtype):
     samples = samples_of(cell, params, x)
     lower, upper = gated.layers(params, samples)
     assert (lower.kind, upper.kind) == (gated.LSTM, gated.GRU_BEFORE)
-    close = {"atol": 1e-5}
+    eps = float(jnp.finfo(dtype).eps)
+    close = {"atol": tolerances.GATE_READ * eps}
     block = np.asarray(samples.factors, float)
     # dC/dc is the forget gate
     np.testing.assert_allclose(lower.keep, np.diagonal(block[:, :2, :2], 0, 1, 2), **close)
@@ -95,7 +100,7 @@ def test_gates_of_every_layer_of_a_stack_are_read(dtype):
     a = np.asarray(x) @ W_x.T + np.asarray(samples.before[0].h) @ W_h.T + b
     np.testing.assert_allclose(lower.keep, 1 / (1 + np.exp(-a[:, 2:4])), **close)
     for layer in (lower, upper):
-        np.testing.assert_allclose(sum(layer.paths.values()), 1, rtol=1e-5)
+        np.testing.assert_allclose(sum(layer.paths.values()), 1, rtol=tolerances.GATE_SHARES * eps)
     assert set(lower.paths) == {
         *("carousel", "forget gate", "input gate", "candidate", "output gate"),
     }

@@ -15,6 +15,9 @@ import rnnjac
 from rnnjac.diagnosis.page import page
 from rnnjac.diagnosis.result import Finding
 from rnnjac.diagnosis.text import WIDTH
+from tests import tolerances
+
+EPS = float(jnp.finfo(jnp.zeros(()).dtype).eps)
 
 GAINS = jnp.array([1.5, 0.5, 0.0])
 
@@ -49,7 +52,9 @@ def test_the_numbers_are_plain(batch):
     numbers = batch.to_dict()
     assert numbers == json.loads(json.dumps(numbers))
     assert all(isinstance(v, (int, float, str, bool, type(None))) for v in numbers.values())
-    np.testing.assert_allclose(numbers["explosion_growth"], 60 * np.log(1.5), rtol=1e-5)
+    np.testing.assert_allclose(
+        numbers["explosion_growth"], 60 * np.log(1.5), rtol=tolerances.LOG_OF_POWER * EPS
+    )
     assert numbers["explosion_share"] == 0.2
     assert numbers["findings"] == "some sequences explode,dead units"
     assert (numbers["units_lost"], numbers["rates_last_value"]) == (1, -np.inf)
@@ -64,7 +69,7 @@ def test_the_figure_has_four_panels_with_labels(batch):
         assert ax.get_xlabel() and ax.get_ylabel() and ax.get_title(loc="left")
     lines = figure.axes[2].get_lines()
     ends = [line.get_ydata()[np.isfinite(line.get_ydata())][-1] for line in lines]
-    np.testing.assert_allclose(max(ends), 60 * np.log(1.5), rtol=1e-5)
+    np.testing.assert_allclose(max(ends), 60 * np.log(1.5), rtol=tolerances.LOG_OF_POWER * EPS)
     plt.close(figure)
 
 

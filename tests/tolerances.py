@@ -246,3 +246,17 @@ LEADING_ORTHOGONALITY = 100
 # times what the smallest of 3 singular values loses to rounding (errors of some 1000 eps are
 # reported there).
 PADDED = 10000
+
+# --- diagnosis ---
+# A leak, or the matrix less it, is a ratio of entries of a Jacobian of 3 units: two divisions and a
+# mean of some 15 values of order 1, each right to 2 or 3 eps.
+RECOGNISED_LEAK = 20
+# A slope is the ratio of a row of a Jacobian and a row of W, taken where W is largest; entries are
+# right to 3 eps of terms some ten times the slope where a leak of 0.7 is taken off.
+RECOGNISED_SLOPE = 100
+# A gate is read off a diagonal, or is a sigmoid of 5 products summed: some eps of sums of order 5.
+GATE_READ = 20
+# Shares of five paths, squares of sums of 3 products over their total: some 2 eps each.
+GATE_SHARES = 20
+# The log of a product of 60 equal factors: an eps of each in turn, of a log of 24.
+LOG_OF_POWER = 60
