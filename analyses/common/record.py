@@ -11,13 +11,14 @@ import math
 import os
 import platform
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from rnnjac._support import files
 
 META = "meta.json"  # the entry of the archive that holds everything that is no array
 PACKAGES = ("jax", "jaxlib", "numpy", "rnnjac", "matplotlib", "optax")
@@ -80,20 +81,9 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def write_atomically(path: str | Path, write: Callable[[Any], object]) -> None:
-    """Call ``write(file)`` on a temporary file beside ``path``, then rename it to ``path``."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """`write_atomically` of the library, in a folder that is made if there is none."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    files.write_atomically(path, write)
 
 
 def require_finite(name: str, array: Any, *, lost_allowed: bool = False) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analyses.common.progress import progress_bar
+from analyses.common.parts import measured
 from analyses.lstm_carousel import ablation, flow, rates, terms
 
 SEED = 0
@@ -79,12 +79,5 @@ PARTS = {
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in float64."""
     jax.config.update("jax_enable_x64", True)
-    arrays: dict[str, Any] = {}
-    facts: dict[str, Any] = {"eps": float(np.finfo(float).eps)}
-    progress = progress_bar(PARTS.items(), unit="part")
-    for number, (name, part) in enumerate(progress):
-        progress.set_postfix_str(name)
-        curves, numbers = part(settings, jax.random.fold_in(jax.random.key(SEED), number))
-        arrays |= curves
-        facts |= numbers
-    return {name: np.asarray(value) for name, value in arrays.items()}, facts
+    arrays, facts = measured(PARTS, settings, SEED)
+    return arrays, facts | {"eps": float(np.finfo(float).eps)}

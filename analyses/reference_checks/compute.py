@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analyses.common.progress import progress_bar
+from analyses.common.parts import keyed
 from analyses.reference_checks import networks, products
 
 SEED = 0
@@ -45,10 +45,7 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """Every row of every check, in float64."""
     jax.config.update("jax_enable_x64", True)
     rows = []
-    progress = progress_bar(CHECKS.items(), unit="check")
-    for number, (section, check) in enumerate(progress):
-        progress.set_postfix_str(section)
-        key = jax.random.fold_in(jax.random.key(SEED), number)
+    for section, check, key in keyed(CHECKS, SEED, "check"):
         rows += [(section, *entry) for entry in check(settings, key)]
     sections, names, expected, measured, tolerance, reasons = zip(*rows, strict=True)
     columns = {"expected": expected, "measured": measured, "tolerance": tolerance}

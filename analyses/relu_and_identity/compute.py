@@ -6,9 +6,8 @@ Claims S13 and S14, and the IRNN, whose product is the identity as long as no un
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
-from analyses.common.progress import progress_bar
+from analyses.common.parts import measured
 from analyses.relu_and_identity import networks
 
 SEED = 0
@@ -47,16 +46,4 @@ PARTS = {
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All parts, in float64."""
     jax.config.update("jax_enable_x64", True)
-    return measure(settings)
-
-
-def measure(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All parts, in the default precision."""
-    arrays, facts = {}, {}
-    progress = progress_bar(PARTS.items(), unit="part")
-    for number, (name, part) in enumerate(progress):
-        progress.set_postfix_str(name)
-        curves, numbers = part(settings, jax.random.fold_in(jax.random.key(SEED), number))
-        arrays |= curves
-        facts |= numbers
-    return {name: np.asarray(value) for name, value in arrays.items()}, facts
+    return measured(PARTS, settings, SEED)

@@ -3,9 +3,7 @@
 import argparse
 import importlib.metadata
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ import numpy as np
 
 from rnnjac import interop
 from rnnjac._support import checks
+from rnnjac._support.files import write_atomically
 from rnnjac.batches import in_chunks
 from rnnjac.command_line import data
 from rnnjac.diagnosis.diagnose import diagnose
@@ -163,21 +162,9 @@ def _show(found: Any, options: argparse.Namespace) -> int:
     else:
         print(found)
     if options.out is not None:
-        _write(options.out, arrays)
+        write_atomically(options.out, lambda file: np.savez_compressed(file, **arrays))  # type: ignore
         print(f"wrote {options.out}", file=sys.stderr)
     return GOOD
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
 
 
 def _as_json(value: Any) -> str:

@@ -2,12 +2,11 @@
 
 import html
 import io
-import os
-import tempfile
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from rnnjac._support.files import write_atomically
 from rnnjac.diagnosis.result import Diagnosis, Finding
 from rnnjac.diagnosis.text import figures, title
 
@@ -70,19 +69,9 @@ th { color: var(--soft); width: 11rem; }
 
 def save(d: Diagnosis, path: str | Path) -> Path:
     """Write the page beside ``path`` and put it there when complete, never half of one."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page(d))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # what any new file would have; mkstemp gives 0600
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+    text = page(d).encode()
+    write_atomically(path, lambda file: file.write(text))
+    return Path(path)
 
 
 def page(d: Diagnosis) -> str:
