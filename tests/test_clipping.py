@@ -141,3 +141,25 @@ def test_thresholds_are_positive(bad):
 def test_the_decay_is_below_one(bad):
     with pytest.raises(ValueError, match=r"decay: expected a number from 0 to below 1; got"):
         clipping.clip_by_average_norm(1.0, bad)
+
+
+def test_suggested_thresholds():
+    """Half to ten times the average, which no cliff lifts by more than ten medians of its share."""
+    suggest = clipping.suggest
+    even = suggest([1.0, 2.0, 3.0])
+    assert even == (1.0, 2.0, 20.0, 1.0, 2 / 3, 0.0)
+    cliff = suggest(np.array([1.0] * 19 + [np.inf]))
+    np.testing.assert_allclose(cliff[:3], (0.725, 1.45, 14.5))
+    np.testing.assert_allclose(cliff[3:], (1.0, 0.05, 0.05))
+    assert suggest(jnp.zeros(2))[:3] == (0.0, 0.0, 0.0)
+    for norms, message in [
+        ([], "one axis, not empty; got shape"),
+        ([[1.0]], "one axis, not empty; got shape"),
+        ([1.0, np.nan], "no NaN and none below 0; got nan at 1"),
+        ([-1.0], "no NaN and none below 0; got -1.0 at 0"),
+        ([np.inf, np.inf, 1.0], "mostly finite norms; got 2 infinite"),
+    ]:
+        with pytest.raises(ValueError, match=f"norms: expected {message}"):
+            suggest(norms)
+    with pytest.raises(TypeError, match="norms: expected real numbers"):
+        suggest(["a"])

@@ -10,7 +10,7 @@ import pytest
 
 import rnnjac
 from rnnjac import interop
-from rnnjac.command_line.run import main
+from rnnjac.command_line.run import _as_json, main
 
 UNITS, WIDTH = 4, 3
 
@@ -135,6 +135,11 @@ def test_bad_input_is_one_line(folder, capsys, data, options, message):
     assert shown.out == ""
     assert shown.err.startswith(f"rnnjac: {message}"), shown.err
     assert shown.err.count("\n") == 1
+
+
+def test_json_has_words_for_what_it_has_no_numbers_for():
+    text = _as_json({"logs": [[-np.inf, 1.0], [np.nan, np.inf]]})
+    assert text == '{"logs": [["-inf", 1.0], [null, "inf"]]}'
 
 
 def test_it_explains_itself_and_runs_as_a_module():

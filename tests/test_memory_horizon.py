@@ -72,25 +72,3 @@ def test_the_first_crossing_is_found(logs, factor, wanted):
 def test_the_factor_is_checked(factor):
     with pytest.raises(ValueError, match="factor: expected a finite number above 1"):
         rnnjac.memory_horizon(scaled, jnp.ones(1), jnp.ones(1), length=3, factor=factor)
-
-
-def test_clipping_thresholds():
-    """Half to ten times the average, which no cliff lifts by more than ten medians of its share."""
-    suggest = rnnjac.clipping.suggest
-    even = suggest([1.0, 2.0, 3.0])
-    assert even == (1.0, 2.0, 20.0, 1.0, 2 / 3, 0.0)
-    cliff = suggest(np.array([1.0] * 19 + [np.inf]))
-    np.testing.assert_allclose(cliff[:3], (0.725, 1.45, 14.5))
-    np.testing.assert_allclose(cliff[3:], (1.0, 0.05, 0.05))
-    assert suggest(jnp.zeros(2))[:3] == (0.0, 0.0, 0.0)
-    for norms, message in [
-        ([], "one axis, not empty; got shape"),
-        ([[1.0]], "one axis, not empty; got shape"),
-        ([1.0, np.nan], "no NaN and none below 0; got nan at 1"),
-        ([-1.0], "no NaN and none below 0; got -1.0 at 0"),
-        ([np.inf, np.inf, 1.0], "mostly finite norms; got 2 infinite"),
-    ]:
-        with pytest.raises(ValueError, match=f"norms: expected {message}"):
-            suggest(norms)
-    with pytest.raises(TypeError, match="norms: expected real numbers"):
-        suggest(["a"])

@@ -125,7 +125,9 @@ def test_the_list_of_files_is_whole_and_true(tmp_path):
     made_from.write(tmp_path / "x.made", [record.ROOT / "analyses" / "report" / "page.html.j2"])
     *files, last = (tmp_path / "x.made").read_text().splitlines()
     assert last == f"# whole {len(files)}"
-    assert {"analyses/common/command.py", "analyses/report/page.html.j2"} <= set(files)
+    own = {p.relative_to(record.ROOT).as_posix() for p in made_from.imported()}
+    assert set(files) == own | {"analyses/report/page.html.j2"}
+    assert {"analyses/__init__.py", "analyses/common/command.py", "rnnjac/__init__.py"} <= own
     assert all((record.ROOT / name).is_file() for name in files)
     assert not [name for name in files if name.startswith(("tests", ".venv"))]
 

@@ -98,6 +98,23 @@ def test_every_claim_has_a_row_and_a_verdict(built):
     assert text.count(f"</span> {claims.UNMEASURED}</span>") == len(claims.CLAIMS)
 
 
+def test_analyses_stand_by_their_place_and_then_by_name(built, tmp_path, monkeypatch):
+    built()
+    (tmp_path / "quick" / "again.npz").write_bytes((tmp_path / "quick" / "demo.npz").read_bytes())
+    places = {"again": 90, "demo": 10}
+
+    def part(name, _):
+        return types.SimpleNamespace(words=lambda *_: Words(name, place=places[name]))
+
+    monkeypatch.setattr(folders, "part", part)
+    out = tmp_path / "out" / "index.html"
+    for first, second in (("demo", "again"), ("again", "demo")):
+        page.build(["again", "demo"], "quick", tmp_path, out)
+        text = out.read_text(encoding="utf-8")
+        assert text.index(f'id="analysis-{first}"') < text.index(f'id="analysis-{second}"')
+        places["demo"] = 90
+
+
 def test_strings_from_data_are_escaped(built):
     figure = {"file": "line.svg", "caption": EVIL, "alt": EVIL}
     text = built(
