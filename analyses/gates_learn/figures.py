@@ -141,8 +141,8 @@ def _digits(arrays: Mapping[str, np.ndarray]) -> Any:
             ax.set_facecolor(plot.UNDEFINED)
             ax.set_xticks([]), ax.set_yticks([])
         extend = "both" if centred else "neither"
-        bar = figure.colorbar(image, ax=column, shrink=0.8, extend=extend)
-        bar.set_label(label)
+        figure.colorbar(image, ax=column, shrink=0.8, extend=extend)
+        column[0].set_title(label, fontsize=11)  # beside the bar it would stand on the next panel
     for ax, name in zip(axes[:, 0], ("before", "after"), strict=True):
         ax.set_ylabel(f"{name} training")
     return figure
