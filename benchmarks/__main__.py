@@ -10,9 +10,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from analyses.common import record
+from analyses.common.progress import progress_bar
 from benchmarks import figure, measure, memory, table
 
 FOLDER = record.ROOT / "build" / "bench"
@@ -55,12 +55,12 @@ def run(sizes: measure.Sizes, path: Path, memory_cases: Sequence[str]) -> dict[s
     """
     cases = measure.cases(sizes)
     result: dict[str, Any] = {"latency": measure.latency(), "rows": [], "memory": []}
-    with tqdm(total=measure.ticks(cases, sizes.rounds), unit="run", leave=False) as bar:
+    with progress_bar(total=measure.ticks(cases, sizes.rounds), unit="run", leave=False) as bar:
         for case in cases:
-            bar.set_description(f"{case.name}, n = {case.n}, {case.dtype}")
+            bar.set_postfix_str(f"{case.name}, n = {case.n}, {case.dtype}")
             result["rows"] += measure.rows(case, sizes.rounds, lambda: bar.update())
             store(result | {"meta": _meta()}, path)
-    for case in tqdm(memory_cases, leave=False):
+    for case in progress_bar(memory_cases, unit="case", leave=False):
         result["memory"].append(memory.measured(case))
         store(result | {"meta": _meta()}, path)
     return result | {"meta": _meta()}

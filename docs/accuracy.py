@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 import rnnjac
+from analyses.common.progress import progress_bar
 from tests import oracles, problems
 
 jax.config.update("jax_enable_x64", True)
@@ -64,5 +64,5 @@ def _svd(factors):
 if __name__ == "__main__":
     table = {chain.name: chain for chain in problems.CHAINS + problems.LARGE}
     chains = [table[name] for name in ROWS]
-    for line in [row(chain) for chain in tqdm(chains, desc="chains")]:
+    for line in [row(chain) for chain in progress_bar(chains, unit="chain")]:
         print(line)
