@@ -25,17 +25,13 @@ class GradedSVD(NamedTuple):
 def graded_svd(product: Running) -> GradedSVD:
     """Singular value decomposition of a product that has kept its ``turn``; O(k^3) work a sweep.
 
-    With P = Q_1 diag(e^l) V Q and V^T = Q_2 R, rotations G of the rows of R diag(e^l) end in
-    G R diag(e^l) = diag(sigma) W^T, so that P = (Q_1 W) diag(sigma) (Q^T Q_2 G^T)^T.
+    With P = Q_1 A Q, A = diag(e^l) V = R M^T L^T after some QRs, and rotations G that end in
+    G M = diag(sigma) W^T, P = (Q_1 R W) diag(sigma) (Q^T L G^T)^T.
     """
     balanced, _ = running.rebalance(product)
     assert balanced.turn is not None
     logs = log_of(balanced.exponent, balanced.lower.dtype)
-    logs, rows = jacobi.normalise_rows(logs, balanced.lower.T)
-    order = jnp.argsort(-logs)
-    logs = logs[order]
-    inner, triangle = jnp.linalg.qr(rows[order].T)
-    start = jacobi.normalise_rows(logs, triangle * jacobi.graded_exponential(logs, logs))
-    found = jacobi.orthogonal_rows(*start, jnp.eye(logs.size, dtype=rows.dtype))
-    left = balanced.vectors[order].T @ found.units.T
-    return GradedSVD(left, found.logs, balanced.turn @ inner @ found.turned.T)
+    damped = jacobi.damped_rows(*jacobi.normalise_rows(logs, balanced.lower.T))
+    found = jacobi.orthogonal_rows(damped.logs, damped.units, damped.left.T)
+    left = balanced.vectors.T @ damped.right @ found.units.T
+    return GradedSVD(left, found.logs, balanced.turn @ found.turned.T)

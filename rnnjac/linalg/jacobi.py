@@ -18,8 +18,8 @@ import jax.numpy as jnp
 MAX_SWEEPS = 40
 # Overlaps that end the rotations, in units of eps: rounding alone leaves some 2.
 ORTHOGONAL = 8.0
-# Pairs of QRs after the first one, before the rotations.
-PAIRS = 2
+# QRs before the rotations. Odd: each transposes, and what is left is the transpose of the factor.
+QRS = 5
 
 
 class LogSpectrum(NamedTuple):
@@ -43,10 +43,6 @@ class Rows(NamedTuple):
     units: jax.Array
     turned: jax.Array
 
-    def taken(self, order: jax.Array | slice) -> "Rows":
-        """The rows in another order."""
-        return Rows(*(part[order] for part in self))
-
 
 def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     """Log singular values of ``diag(e^log_scale) @ factor``.
@@ -63,13 +59,41 @@ def log_singular_values(log_scale: jax.Array, factor: jax.Array) -> LogSpectrum:
     LogSpectrum
         Four arrays of shape (m,); values are -inf for each lost direction.
     """
-    logs, units, order = _longest_first(*normalise_rows(log_scale, factor))
-    first, _ = _damped(logs, units)
-    start = (*first, jnp.eye(logs.size, dtype=units.dtype))
-    damped, units, turn = jax.lax.fori_loop(0, PAIRS, _damped_twice, start)
-    values, units, _ = orthogonal_rows(damped, units, jnp.zeros((logs.size, 0), units.dtype))
-    left = units @ turn.T
-    return LogSpectrum(values, order, _sensitivity(logs, values, left), _residual(values, units))
+    m, n = factor.shape
+    if m < n:  # V = R^T Q^T has the singular values of R^T
+        factor = jnp.linalg.qr(factor.T, mode="r").T
+    logs, units = normalise_rows(log_scale, factor)
+    damped = damped_rows(logs, units)
+    values, rows, _ = orthogonal_rows(damped.logs, damped.units, jnp.zeros((m, 0), units.dtype))
+    sensitivity = _sensitivity(logs, values, rows @ damped.right.T)
+    return LogSpectrum(values, jnp.argsort(-logs), sensitivity, _residual(values, rows))
+
+
+class Damped(NamedTuple):
+    """Rows M = diag(e^logs) units of A = right M^T left^T, much closer to orthogonal than A's."""
+
+    logs: jax.Array
+    units: jax.Array
+    left: jax.Array
+    right: jax.Array
+
+
+def damped_rows(logs: jax.Array, units: jax.Array) -> Damped:
+    """A square A = diag(e^logs) units after all QRs."""
+    eye = jnp.eye(logs.size, dtype=units.dtype)
+    return jax.lax.fori_loop(0, QRS, _transposed, Damped(logs, units, eye, eye))
+
+
+def _transposed(_: int, before: Damped) -> Damped:
+    """One QR more: with A = left diag(e^l) V right^T, rows sorted, and V^T = Q R,
+
+    A^T = (right Q) (R diag(e^l)) left^T.
+    """
+    order = jnp.argsort(-before.logs)
+    logs = before.logs[order]
+    orthogonal, triangle = jnp.linalg.qr(before.units[order].T)
+    rows = normalise_rows(logs, triangle * graded_exponential(logs, logs))
+    return Damped(*rows, before.right @ orthogonal, before.left[:, order])
 
 
 def orthogonal_rows(logs: jax.Array, units: jax.Array, turned: jax.Array) -> Rows:
@@ -87,29 +111,28 @@ def orthogonal_rows(logs: jax.Array, units: jax.Array, turned: jax.Array) -> Row
     if m % 2:  # an odd count gets a zero row of log norm -inf, which no rotation touches
         none = Rows(jnp.full(1, -jnp.inf, logs.dtype), *(jnp.zeros_like(x[:1]) for x in rows[1:]))
         rows = Rows(*map(jnp.concatenate, zip(rows, none, strict=True)))
-    half = rows.logs.size // 2
-    tolerance = 0.1 * jnp.sqrt(jnp.finfo(units.dtype).eps)
+    # row i of the first half and row i of the second are a pair
+    pairs = Rows(*(x.reshape(2, x.shape[0] // 2, *x.shape[1:]) for x in rows))
+    eps = jnp.finfo(units.dtype).eps
+    tolerance = 0.1 * jnp.sqrt(eps)
+
+    def left_over(pairs: Rows) -> jax.Array:
+        return ~(jnp.max(_overlaps(_joined(pairs.units))) <= ORTHOGONAL * eps)  # or NaN
 
     def sweep(carry: tuple) -> tuple:
-        count, _, tops, bottoms = carry
-        start = (jnp.zeros((), units.dtype), tops, bottoms)
-        worst, tops, bottoms = jax.lax.fori_loop(0, 2 * half - 1, _round, start)
-        return count + 1, (worst > tolerance) & left_over(tops, bottoms), tops, bottoms
-
-    def left_over(tops: Rows, bottoms: Rows) -> jax.Array:
-        overlap = jnp.max(_overlaps(jnp.concatenate([tops.units, bottoms.units])))
-        return ~(overlap <= ORTHOGONAL * jnp.finfo(units.dtype).eps)  # or NaN
+        count, _, pairs = carry
+        start = (jnp.zeros((), units.dtype), pairs)
+        worst, pairs = jax.lax.fori_loop(0, rows.logs.size - 1, _round, start)
+        return count + 1, (worst > tolerance) & left_over(pairs), pairs
 
     def unfinished(carry: tuple) -> jax.Array:
-        count, more, _, _ = carry
+        count, more, _ = carry
         return more & (count < MAX_SWEEPS)
 
-    tops, bottoms = rows.taken(slice(half)), rows.taken(slice(half, None))
-    start = (0, left_over(tops, bottoms), tops, bottoms)
-    _, _, tops, bottoms = jax.lax.while_loop(unfinished, sweep, start)
-    rows = Rows(*map(jnp.concatenate, zip(tops, bottoms, strict=True)))
+    _, _, pairs = jax.lax.while_loop(unfinished, sweep, (0, left_over(pairs), pairs))
     # a row of padding has stayed at -inf, behind every other
-    return rows.taken(jnp.argsort(-rows.logs, stable=True)[:m])
+    order = jnp.argsort(-_joined(pairs.logs), stable=True)[:m]
+    return Rows(*(_joined(x)[order] for x in pairs))
 
 
 def graded_exponential(columns: jax.Array, rows: jax.Array) -> jax.Array:
@@ -125,33 +148,10 @@ def graded_exponential(columns: jax.Array, rows: jax.Array) -> jax.Array:
 
 def normalise_rows(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The same log-scaled rows with unit vectors; a zero row gets the log norm -inf."""
-    norms = jnp.sqrt(jnp.sum(rows * rows, axis=1))
+    norms = jnp.linalg.norm(rows, axis=-1)
     gone = norms == 0
-    logs = jnp.where(gone, -jnp.inf, logs + jnp.log(jnp.where(gone, 1, norms)))
-    return logs, rows / jnp.where(gone, 1, norms)[:, None]
-
-
-def _longest_first(logs: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Log-scaled rows in descending order, and that order."""
-    order = jnp.argsort(-logs)
-    return logs[order], rows[order], order
-
-
-def _damped(logs: jax.Array, rows: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-    """Log-scaled rows of R diag(e^l), and Q, where V^T = Q R."""
-    orthogonal, triangle = jnp.linalg.qr(rows.T)
-    return normalise_rows(logs, triangle * graded_exponential(logs, logs)), orthogonal
-
-
-def _damped_twice(_: int, carry: tuple) -> tuple:
-    """Rows M'' with M^T = Q M' and M'^T = Q' M'', rows sorted, and the rotation so far times Q.
-
-    M'' = G diag(sigma) W^T gives M = (...) diag(sigma) (Q W)^T: the right vectors turn by Q.
-    """
-    logs, rows, turn = carry
-    once, orthogonal = _damped(*_longest_first(logs, rows)[:2])
-    logs, rows, order = _longest_first(*once)
-    return *_damped(logs, rows)[0], turn @ orthogonal[:, order]
+    sizes = jnp.where(gone, 1, norms)
+    return jnp.where(gone, -jnp.inf, logs + jnp.log(sizes)), rows / sizes[..., None]
 
 
 def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Array:
@@ -170,66 +170,48 @@ def _sensitivity(logs: jax.Array, values: jax.Array, left: jax.Array) -> jax.Arr
 
 def _round(_: int, carry: tuple) -> tuple:
     """Rotate pairs of rows that share none, then move on to the next pairs of the round-robin."""
-    worst, tops, bottoms = carry
-    turn, overlap = _rotation(tops, bottoms)
-    tops, bottoms = _rotated(turn, tops, bottoms)
-    worst = jnp.maximum(worst, jnp.max(jnp.abs(overlap)))
-    return worst, *_next_pairs(tops, bottoms)
+    worst, pairs = carry
+    pairs, overlap = _rotated(pairs)
+    return jnp.maximum(worst, jnp.max(jnp.abs(overlap))), Rows(*map(_next_pairs, pairs))
 
 
-class _Turn(NamedTuple):
-    """Rotations of pairs: the cosine, the tangent, and by what units change in the units' terms."""
-
-    cosine: jax.Array
-    tangent: jax.Array
-    into_top: jax.Array
-    into_bottom: jax.Array
-
-
-def _rotation(tops: Rows, bottoms: Rows) -> tuple[_Turn, jax.Array]:
-    """Rotation that makes each pair orthogonal, and how far they were from it.
+def _rotated(pairs: Rows) -> tuple[Rows, jax.Array]:
+    """Both rows of each pair after the rotation that makes them orthogonal, and their overlaps.
 
     For the longer row v_i and the shorter v_j, with r = e^(l_j - l_i) <= 1 and g = v_i . v_j,
     t = tan(theta) = tau r with tau = 2 g / (1 - r^2 + sqrt((1 - r^2)^2 + 4 r^2 g^2)), so that
     v_i <- c (v_i + t r v_j) and v_j <- c (v_j - tau v_i), in which nothing over- or underflows.
     """
-    overlap = jnp.sum(tops.units * bottoms.units, axis=1)
-    lost = jnp.isneginf(tops.logs) | jnp.isneginf(bottoms.logs)
-    gap = jnp.where(lost, -jnp.inf, -jnp.abs(jnp.where(lost, 0, tops.logs - bottoms.logs)))
+    logs, units, turned = pairs
+    overlap = jnp.sum(units[0] * units[1], axis=1)
+    lost = jnp.isneginf(logs[0]) | jnp.isneginf(logs[1])
+    gap = jnp.where(lost, -jnp.inf, -jnp.abs(jnp.where(lost, 0, logs[0] - logs[1])))
     ratio, spread = jnp.exp(gap), -jnp.expm1(2 * gap)
     root = spread + jnp.sqrt(spread * spread + 4 * ratio * ratio * overlap * overlap)
     tau = jnp.where(root == 0, 0, 2 * overlap / jnp.where(root == 0, 1, root))
     tangent = tau * ratio
     cosine = jax.lax.rsqrt(1 + tangent * tangent)
-    into_longer, into_shorter = tangent * ratio * cosine, -tau * cosine
-    top_longer = tops.logs >= bottoms.logs
-    into_top = jnp.where(top_longer, into_longer, into_shorter)
-    into_bottom = jnp.where(top_longer, into_shorter, into_longer)
-    tangent = jnp.where(top_longer, tangent, -tangent)
-    turn = _Turn(*(x[:, None] for x in (cosine, tangent, into_top, into_bottom)))
-    return turn, overlap
+    longer = jnp.stack([logs[0] >= logs[1], logs[0] < logs[1]])
+    into = jnp.where(longer, cosine * tangent * ratio, -cosine * tau)
+    turn = jnp.where(longer, cosine * tangent, -cosine * tangent)
+    kept = cosine[None, :, None]
+    moved = kept * units + into[..., None] * units[::-1]
+    turned = kept * turned + turn[..., None] * turned[::-1]
+    return Rows(*normalise_rows(logs, moved), turned), overlap
 
 
-def _rotated(turn: _Turn, tops: Rows, bottoms: Rows) -> tuple[Rows, Rows]:
-    """Both rows of each pair after its rotation."""
-    top, bottom = tops.units, bottoms.units
-    new_top = normalise_rows(tops.logs, turn.cosine * top + turn.into_top * bottom)
-    new_bottom = normalise_rows(bottoms.logs, turn.cosine * bottom + turn.into_bottom * top)
-    a, b = tops.turned, bottoms.turned
-    turned_top = turn.cosine * (a + turn.tangent * b)
-    turned_bottom = turn.cosine * (b - turn.tangent * a)
-    return Rows(*new_top, turned_top), Rows(*new_bottom, turned_bottom)
-
-
-def _next_pairs(tops: Rows, bottoms: Rows) -> tuple[Rows, Rows]:
+def _next_pairs(pairs: jax.Array) -> jax.Array:
     """Circle method: the first place stays, all others move on by one."""
-    if tops.logs.size == 1:
-        return tops, bottoms
-    moved = [
-        (jnp.concatenate([t[:1], b[:1], t[1:-1]]), jnp.concatenate([b[1:], t[-1:]]))
-        for t, b in zip(tops, bottoms, strict=True)
-    ]
-    return Rows(*(t for t, _ in moved)), Rows(*(b for _, b in moved))
+    first, second = pairs
+    if len(first) == 1:
+        return pairs
+    first, second = [first[:1], second[:1], first[1:-1]], [second[1:], first[-1:]]
+    return jnp.concatenate(first + second).reshape(pairs.shape)
+
+
+def _joined(pairs: jax.Array) -> jax.Array:
+    """The rows of all pairs, one after the other."""
+    return pairs.reshape(2 * pairs.shape[1], *pairs.shape[2:])
 
 
 def _residual(logs: jax.Array, rows: jax.Array) -> jax.Array:

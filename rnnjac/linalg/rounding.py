@@ -82,11 +82,14 @@ def after_steps(before: Rounding, steps: Steps, lost: jax.Array, time: jax.Array
     unit = steps.triangle / pivots[None, :] + jnp.diag(lost.astype(pivots.dtype))
     turned = _conjugated(_limited(unit).astype(jnp.float32), before.tilt)
     added = jnp.where(lost, 0, fresh + jnp.diagonal(turned) ** 2)
-    # a pivot that is no more than two units in the last place of its row could as well be zero
-    doubtful = 2 * float(jnp.finfo(pivots.dtype).eps) * steps.sizes >= 1
+    # a pivot that is no more than two units in the last place of its row could as well be zero,
+    # and so could a scale that these few steps moved by half of itself
+    eps = float(jnp.finfo(pivots.dtype).eps)
+    doubtful = (2 * eps * steps.sizes >= 1) | (SAFETY * eps * jnp.sqrt(added) >= 0.5)
     added = jnp.where(doubtful & ~lost, jnp.inf, added)
-    grown = _centred(jnp.log2(pivots) + steps.exponent.astype(pivots.dtype), lost)
-    ratio = _centred(jnp.log2(_pivots(last.packed, lost)), lost)
+    sizes = jnp.log2(jnp.stack([pivots, _pivots(last.packed, lost)]))
+    sizes = sizes.at[0].add(steps.exponent.astype(sizes.dtype))
+    grown, ratio = _centred(sizes, lost)
     share = jnp.sqrt(steps.count.astype(jnp.float32) / TERMS)
     noise = share * ((columns / ratio[None, :]).T @ (rows * ratio[None, :]))
     # an entry of L' that is zero was never there to be eliminated
@@ -170,9 +173,10 @@ def _pivots(triangle: jax.Array, lost: jax.Array) -> jax.Array:
 
 
 def _centred(logs: jax.Array, lost: jax.Array) -> jax.Array:
-    """2^logs over their geometric mean, float32 and no further than 2^FAR from 1."""
-    logs = jnp.where(lost, logs[0], logs)  # lost directions stand last
-    return jnp.exp2(jnp.clip(logs - jnp.mean(logs), -FAR, FAR).astype(jnp.float32))
+    """2^logs over their geometric mean in each row, float32, no further than 2^FAR from 1."""
+    logs = jnp.where(lost, logs[:, :1], logs)  # lost directions stand last
+    logs = logs - jnp.mean(logs, axis=1, keepdims=True)
+    return jnp.exp2(jnp.clip(logs, -FAR, FAR).astype(jnp.float32))
 
 
 def _added(before: Rounding, added: jax.Array, tilt: jax.Array, lost: jax.Array) -> Rounding:

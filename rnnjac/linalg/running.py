@@ -121,20 +121,33 @@ def absorb(
 
     Besides, whether a row of R~ is too steep: its pivot too small for what stands right of it.
     """
-    alive = ~is_lost(product.exponent)
-    place = jnp.where(alive, product.exponent, LOST)
-    size = jnp.max(exponent_of(triangle) + place[:, None], axis=0)
+    graded, size, steep = _graded(product.exponent, triangle)
     lost = is_lost(size) | is_lost(exponent)
+    lower = lower_product(product.lower, jnp.where(lost[None, :], 0, graded))
+    lower, longer = _with_unit_rows(lower, jnp.where(lost, LOST, size + exponent))
+    return Running(vectors, longer, lower, product.turn), jnp.any(steep & ~lost)
+
+
+def _graded(exponent: jax.Array, triangle: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """R~ and e in R diag(2^exponent) = diag(2^e) R~, transposed, with rows of R~ of size 1/2 to 1.
+
+    Besides, which rows are too steep: their pivot too small for what stands right of it.
+    """
+    place = jnp.where(is_lost(exponent), LOST, exponent)
+    size = jnp.max(exponent_of(triangle) + place[:, None], axis=0)
     steep = size - exponent_of(jnp.diagonal(triangle)) - place > STEEP
-    size = jnp.where(lost, 0, size)
-    scaled = triangle * power_of_two(place[:, None] - size[None, :], triangle.dtype)
-    lower = lower_product(product.lower, jnp.where(lost[None, :], 0, scaled))
-    # to sizes from 1 to 2, so that powers of two leave V as it is
+    gap = place[:, None] - jnp.where(is_lost(size), 0, size)[None, :]
+    return triangle * power_of_two(gap, triangle.dtype), size, steep
+
+
+def _with_unit_rows(lower: jax.Array, exponent: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """V with rows of size 1 to 2, so that powers of two leave it as it is, and its exponents."""
+    lost = is_lost(exponent)
     grown = exponent_of(jnp.max(jnp.abs(lower), axis=0)) - 1
-    grown = jnp.where(is_lost(grown), 0, grown)
-    lower = lower * power_of_two(-grown, lower.dtype)[None, :] + jnp.diag(lost.astype(lower.dtype))
-    longer = jnp.where(lost, LOST, size + grown + exponent)
-    return product._replace(vectors=vectors, exponent=longer, lower=lower), jnp.any(steep & ~lost)
+    grown = jnp.where(lost | is_lost(grown), 0, grown)
+    lower = lower * power_of_two(-grown, lower.dtype)[None, :]
+    lower = jnp.where(lost[None, :], jnp.eye(lost.size, dtype=lower.dtype), lower)
+    return lower, exponent + grown
 
 
 def degraded(product: Running) -> jax.Array:
@@ -187,10 +200,9 @@ def rebalance(product: Running) -> tuple[Running, Rebalancing]:
     moved = damped @ vectors  # (L N)^T
     orthogonal, right = jnp.linalg.qr(moved.T)
     turn = None if product.turn is None else product.turn @ turned
-    eye = jnp.eye(lost.size, dtype=moved.dtype)
-    sorted_ = Running(vectors, jnp.where(lost, LOST, exponent + grown), eye, turn)
-    balanced, _ = absorb(sorted_, orthogonal.T, right.T, jnp.zeros_like(exponent))
-    spread = jnp.maximum(_spread(triangle), _spread(right))
+    graded, size, _ = _graded(jnp.where(lost, LOST, exponent + grown), right.T)
+    balanced = Running(orthogonal.T, *_with_unit_rows(graded, size)[::-1], turn)
+    spread = jnp.max(jax.vmap(_spread)(jnp.stack([triangle, right])), axis=0)
     return balanced, Rebalancing(order, orthogonal.T @ vectors.T, spread)
 
 
