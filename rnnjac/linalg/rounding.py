@@ -68,6 +68,13 @@ class Steps(NamedTuple):
     count: jax.Array
 
 
+def sizes_of(image: jax.Array, step: Elimination) -> jax.Array:
+    """The largest entry of each row of J L over the pivot of the row, 0 for a row of zeros."""
+    largest = jnp.max(jnp.abs(image), axis=0)
+    pivots = jnp.abs(jnp.diagonal(step.packed))
+    return largest[step.rows] / jnp.where(pivots == 0, 1, pivots)
+
+
 def after_steps(before: Rounding, steps: Steps, lost: jax.Array, time: jax.Array) -> Rounding:
     """Rounding after a few steps that end at a time. ``lost`` directions have no error.
 

@@ -1,6 +1,6 @@
 """Every singular value of the Jacobian product over a span, with an error estimate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,13 +14,17 @@ from rnnjac._support.fixed import is_array, is_traced
 from rnnjac._support.summary import counted, first_median_last, median, shown, summary
 from rnnjac._support.undefined import undefined
 from rnnjac._support.undifferentiable import undifferentiable
-from rnnjac.linalg import jacobi, rounding, running
-from rnnjac.linalg.powers import is_lost, log_of
+from rnnjac.linalg import jacobi, rounding
+from rnnjac.linalg.ends import seen_through, started_from
+from rnnjac.linalg.lengthen import rebalanced
+from rnnjac.linalg.powers import log_of
 from rnnjac.linalg.rounding import Rounding
 from rnnjac.linalg.running import Running
-from rnnjac.system.dynamics import Step, bind, number_of_steps
-from rnnjac.system.flow import Flow, advance, start
+from rnnjac.system.dynamics import Step, bind, undifferentiated
+from rnnjac.system.flow import Flow, advance, after_first_step, start
+from rnnjac.system.inputs import number_of_steps
 from rnnjac.system.matrices import apply_factor, checked_factors
+from rnnjac.system.parts import INPUTS, end, first_input, picked
 
 # Numbers in one matrix of all products that are held at once, of which each has three: 8 million
 # are 200 MB in double precision.
@@ -70,6 +74,8 @@ def spectrum(
     *,
     length: int | jax.Array | None = None,
     at: Sequence[int] | jax.Array | None = None,
+    of: Callable[[Any], Any] | None = None,
+    wrt: Callable[[Any], Any] | str | None = None,
 ) -> Spectrum:
     """Every singular value of the product of one-step Jacobians, in logs.
 
@@ -85,17 +91,26 @@ def spectrum(
     at : sequence of int, optional
         Record the products from 0 to each of these times, 0 to T; they may be traced. By default
         the last time alone.
+    of : callable, optional
+        What is looked at in the end, in place of the whole state: a function of it, such as
+        ``lambda s: s.h`` or a readout, with q floats.
+    wrt : callable or "inputs", optional
+        What is varied at the start, all else held constant: a function that picks p entries of the
+        state, such as ``lambda s: s.h``, or "inputs" for the first input, x_1 of p floats. Then
+        times count from 1, and the values are those of ``d s_t / d x_1``.
 
     Returns
     -------
     Spectrum
-        ``log_singular_values`` of shape (n,), or (len(at), n); ``error`` alike; ``steps``. NaN for
-        a traced time outside 0 to T, or after the end of a padded sequence.
+        ``log_singular_values`` of shape (m,), or (len(at), m), where m is n, or the least of n, q
+        and p; ``error`` alike; ``steps``. NaN for a traced time outside 0 to T, or after the end of
+        a padded sequence.
 
     Raises
     ------
     ValueError, TypeError
-        As `trajectory`; or if a time in ``at`` is not an integer from 0 to T.
+        As `trajectory`; if a time in ``at`` is not an integer from 0 to T; or if ``of`` or ``wrt``
+        is none of the above.
 
     Notes
     -----
@@ -126,19 +141,23 @@ def spectrum(
     Array([ 1., -1.], dtype=float32)
     """
     total = number_of_steps(inputs, length)
+    first = 1 if wrt == INPUTS else 0
+    if total < first:
+        raise checks.error("wrt", "inputs of at least one step to vary", "none")
     last = jnp.asarray(length if is_array(length) else total, jnp.int32)
-    times = last if at is None else _times(at, total)
-    ends, place = _in_order(times, total)
+    times = last if at is None else _times(at, first, total)
+    ends, place = _in_order(times, first, total)
     # where no input has rows, one program does for any number of steps
     rows = None if jax.tree.leaves(inputs) else 1
     flow, parts = None, []
     for some in _groups(ends, state):
-        flow, reached = _reached(step, params, state, inputs, rows, flow, some)
-        parts.append(_values(*reached))
-    logs, error = (jnp.concatenate(part) for part in zip(*parts, strict=True))
-    logs, error = logs[place], error[place]
+        flow, reached = _reached(step, params, state, inputs, rows, wrt, flow, some)
+        if of is not None or wrt is not None:
+            reached = _between(step, params, state, inputs, rows, of, wrt, reached)
+        parts.append(_values(*reached[:2]))
+    logs, error = (jnp.concatenate(part)[place] for part in zip(*parts, strict=True))
     if is_array(length) or is_traced(times):
-        missing = ((times < 0) | (times > jnp.minimum(last, total)))[..., None]
+        missing = ((times < first) | (times > jnp.minimum(last, total)))[..., None]
         logs, error = undefined(missing, logs), undefined(missing, error)
     return Spectrum(logs, error, times)
 
@@ -189,13 +208,13 @@ def product_spectrum(factors: jax.Array, *, at: Sequence[int] | None = None) -> 
     return spectrum(apply_factor, None, start, factors, at=at)
 
 
-def _in_order(times: jax.Array, total: int) -> tuple[Any, Any]:
+def _in_order(times: jax.Array, first: int, total: int) -> tuple[Any, Any]:
     """The times in ascending order, each once if they are known, and where each of them stands."""
     if not is_traced(times):
         ends, place = np.unique(np.asarray(times), return_inverse=True)
         return ends, place.reshape(times.shape)
     order = jnp.argsort(times.ravel())
-    return jnp.clip(times.ravel()[order], 0, total), jnp.argsort(order).reshape(times.shape)
+    return jnp.clip(times.ravel()[order], first, total), jnp.argsort(order).reshape(times.shape)
 
 
 def _groups(ends: Any, state: Any) -> list[Any]:
@@ -205,9 +224,9 @@ def _groups(ends: Any, state: Any) -> list[Any]:
     return [ends[first : first + each] for first in range(0, len(ends), each)]
 
 
-@compiled("step", "rows")
-def _reached(step, params, state, inputs, rows, flow, ends) -> tuple[Flow, tuple]:
-    """The flow at the last of some sorted, distinct times, and the products at all of them.
+@compiled("step", "rows", "wrt")
+def _reached(step, params, state, inputs, rows, wrt, flow, ends) -> tuple[Flow, tuple]:
+    """The flow at the last of some sorted, distinct times, and products and points at all of them.
 
     The times are arguments and no constants: others need no other program.
     """
@@ -220,11 +239,33 @@ def _reached(step, params, state, inputs, rows, flow, ends) -> tuple[Flow, tuple
         def span(flow: Flow, end: jax.Array) -> tuple[Flow, tuple]:
             if system.length:  # without a step there is no row of inputs to trace
                 flow = advance(system, flow, end)
-            return flow, (flow.product, flow.rounding)
+            return flow, (flow.product, flow.rounding, flow.flat)
 
-        return jax.lax.scan(span, start(system, error=True) if flow is None else flow, ends)
+        if flow is None:
+            flow = start(system, error=True, turn=wrt is not None)
+            if wrt == INPUTS:  # from x_1 on
+                flow = after_first_step(system, flow)
+        return jax.lax.scan(span, flow, ends)
 
     return in_turns(along, system.start.size)(values, flow, ends)
+
+
+@compiled("step", "rows", "of", "wrt")
+def _between(step, params, state, inputs, rows, of, wrt, reached) -> tuple[Running, Rounding]:
+    """The products from what is varied to what is looked at."""
+    system = undifferentiated(bind(step, params, state, inputs, rows), "spectrum")
+    begun = None if wrt is None else first_input(system) if wrt == INPUTS else picked(system, wrt)
+    ended = None if of is None else end(system, of)
+
+    def one(reached: tuple) -> tuple:
+        product, error, point = reached
+        if ended is not None:
+            product, error = seen_through(product, error, ended.readout(point))
+        if begun is not None:
+            product, error = started_from(product, error, begun.frame)
+        return product, error
+
+    return jax.lax.map(one, reached)
 
 
 @compiled()
@@ -235,9 +276,8 @@ def _values(product: Running, error: Rounding) -> tuple[jax.Array, jax.Array]:
     """
 
     def one(found: tuple) -> tuple[jax.Array, jax.Array]:
-        product, error = found
-        product, change = running.rebalance(product)
-        error = rounding.after_rebalancing(error, change, is_lost(product.exponent))
+        product, error = rebalanced(*found)
+        assert error is not None
         logs = log_of(product.exponent, product.lower.dtype)
         found = jacobi.log_singular_values(logs, product.lower.T)
         n, eps = logs.size, jnp.finfo(logs.dtype).eps
@@ -293,8 +333,8 @@ def _lines(found: Spectrum) -> str:
     )
 
 
-def _times(at: Any, total: int) -> jax.Array:
-    """``at`` as an array of integers; those that are known are from 0 to ``total``."""
+def _times(at: Any, first: int, total: int) -> jax.Array:
+    """``at`` as an array of integers; those that are known are from ``first`` to ``total``."""
     if any(is_traced(time) for time in jax.tree.leaves(at)):
         times = jnp.asarray(at)
         if times.ndim != 1 or not jnp.issubdtype(times.dtype, jnp.integer):
@@ -305,4 +345,4 @@ def _times(at: Any, total: int) -> jax.Array:
         raise checks.error("at", "a sequence of integers", checks.describe(at), TypeError)
     if not times:
         raise checks.error("at", "at least one time", "an empty sequence")
-    return jnp.asarray([checks.integer("at", time, 0, total) for time in times], jnp.int32)
+    return jnp.asarray([checks.integer("at", time, first, total) for time in times], jnp.int32)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjac.linalg import rounding, running
-from rnnjac.linalg.lengthen import pivoted
+from rnnjac.linalg.lengthen import pivoted, rebalanced
 from rnnjac.linalg.powers import LOST, is_lost
 from rnnjac.linalg.rounding import Rounding, Steps
 from rnnjac.linalg.running import Elimination, Running
@@ -62,6 +62,12 @@ def start(system: System, *, error: bool, turn: bool = False) -> Flow:
     return Flow(
         jnp.zeros((), jnp.int32), system.start, product, rounding.exact(n, dtype) if error else None
     )
+
+
+def after_first_step(system: System, flow: Flow) -> Flow:
+    """A flow at the start, one step later, with the product still empty."""
+    point = system.advance(system.params, flow.flat, _row(system, flow.time))
+    return flow._replace(time=flow.time + 1, flat=point)
 
 
 def advance(system: System, flow: Flow, last: jax.Array) -> Flow:
@@ -121,7 +127,7 @@ def _step(system: System, begun: jax.Array, block: _Block) -> _Block:
     row = _row(system, begun + block.count)
     flat, image = push_forward(system, block.flat, row, block.vectors)
     vectors, last = running.factored(image, block.exponent)
-    sizes = _sizes(image, last)
+    sizes = rounding.sizes_of(image, last)
     triangle, exponent = running.chained(
         block.triangle, block.exponent, last.packed, block.count == 0
     )
@@ -129,37 +135,16 @@ def _step(system: System, begun: jax.Array, block: _Block) -> _Block:
     return _Block(block.count + 1, flat, vectors, triangle, exponent, last, sizes, noise, certain)
 
 
-def _sizes(image: jax.Array, step: Elimination) -> jax.Array:
-    """The largest entry of each row of J L over the pivot of the row, 0 for a row of zeros."""
-    largest = jnp.max(jnp.abs(image), axis=0)
-    pivots = jnp.abs(jnp.diagonal(step.packed))
-    return largest[step.rows] / jnp.where(pivots == 0, 1, pivots)
-
-
 def _pivoted_step(system: System, flow: Flow) -> Flow:
     """The flow one step later, by complete pivoting; its product is to be rebalanced."""
-    product, error = flow.product, flow.rounding
-    flat, image = push_forward(system, flow.flat, _row(system, flow.time), product.vectors)
-    longer, found = pivoted(product, image)
-    if error is not None:
-        was_lost, lost = is_lost(product.exponent)[found.columns], is_lost(found.exponent)
-        error = rounding.reordered(error, found.columns)
-        packed = found.triangle.T + jnp.triu(found.left[found.rows].T, 1)
-        last = Elimination(packed, found.rows, found.certain)
-        sizes, none = _sizes(image, last), jnp.zeros_like(found.exponent)
-        steps = Steps(found.triangle.T, none, last, sizes, sizes**2, jnp.ones((), jnp.int32))
-        error = rounding.after_steps(error, steps, lost, flow.time)
-        unsure = lost & ~was_lost & ~found.certain
-        error = error._replace(variance=jnp.where(unsure, jnp.inf, error.variance))
-    return Flow(flow.time + 1, flat, longer, error)
+    row = _row(system, flow.time)
+    flat, image = push_forward(system, flow.flat, row, flow.product.vectors)
+    return Flow(flow.time + 1, flat, *pivoted(flow.product, flow.rounding, image, flow.time))
 
 
 def _rebalanced(flow: Flow) -> Flow:
     """The flow with its product in order again."""
-    product, change = running.rebalance(flow.product)
-    error = flow.rounding
-    if error is not None:
-        error = rounding.after_rebalancing(error, change, is_lost(product.exponent))
+    product, error = rebalanced(flow.product, flow.rounding)
     return flow._replace(product=product, rounding=error)
 
 
