@@ -41,11 +41,11 @@ from rnnjac.measures.lyapunov import LyapunovExponents as LyapunovExponents
 from rnnjac.measures.lyapunov import lyapunov_exponents as lyapunov_exponents
 from rnnjac.measures.observables import entropy_rate as entropy_rate
 from rnnjac.measures.observables import kaplan_yorke_dimension as kaplan_yorke_dimension
+from rnnjac.measures.product_spectrum import product_spectrum as product_spectrum
 from rnnjac.measures.reach import reach as reach
 from rnnjac.measures.singular_vectors import SingularVectors as SingularVectors
 from rnnjac.measures.singular_vectors import singular_vectors as singular_vectors
 from rnnjac.measures.spectrum import Spectrum as Spectrum
-from rnnjac.measures.spectrum import product_spectrum as product_spectrum
 from rnnjac.measures.spectrum import spectrum as spectrum
 from rnnjac.system.dynamics import trajectory as trajectory
 from rnnjac.system.jacobians import input_jacobians as input_jacobians

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from rnnjac.linalg import jacobi, running
 from rnnjac.linalg.powers import log_of

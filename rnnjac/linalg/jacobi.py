@@ -85,9 +85,9 @@ def damped_rows(logs: jax.Array, units: jax.Array) -> Damped:
 
 
 def _transposed(_: int, before: Damped) -> Damped:
-    """One QR more: with A = left diag(e^l) V right^T, rows sorted, and V^T = Q R,
+    """One QR more: A = left diag(e^l) V right^T, rows sorted, becomes its transpose.
 
-    A^T = (right Q) (R diag(e^l)) left^T.
+    With V^T = Q R, A^T = (right Q) (R diag(e^l)) left^T.
     """
     order = jnp.argsort(-before.logs)
     logs = before.logs[order]

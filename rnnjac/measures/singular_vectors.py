@@ -5,6 +5,7 @@ lives in the logs of small graded cores.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from rnnjac._support import checks
 from rnnjac._support.compiled import compiled
+from rnnjac._support.fixed import is_array
 from rnnjac._support.summary import counted, first_median_last, shown, summary
 from rnnjac.linalg import running
 from rnnjac.linalg.graded_svd import graded_svd
@@ -19,7 +21,8 @@ from rnnjac.linalg.lengthen import lengthen
 from rnnjac.linalg.running import Running
 from rnnjac.system.dynamics import Step, System, bind, flat_trajectory, undifferentiated
 from rnnjac.system.jacobians import pull_back, push_forward
-from rnnjac.system.points import Point
+from rnnjac.system.parts import INPUTS, end, first_input, picked
+from rnnjac.system.points import Form, Point
 
 # At least so many vectors are carried along beyond those asked for, which converge more slowly; a
 # product with a large matrix costs little more for twice as many columns.
@@ -66,7 +69,7 @@ class _Sweep(NamedTuple):
     turn: jax.Array
 
 
-@compiled("step", "length", "top", "iterations")
+@compiled("step", "length", "top", "iterations", "of", "wrt")
 def singular_vectors(
     step: Step,
     params: Any,
@@ -77,6 +80,8 @@ def singular_vectors(
     top: int = 1,
     iterations: int = 20,
     tolerance: float | jax.Array | None = None,
+    of: Callable[[Any], Any] | None = None,
+    wrt: Callable[[Any], Any] | str | None = None,
 ) -> SingularVectors:
     """Leading singular values and vectors of the Jacobian product over a span, for large states.
 
@@ -95,6 +100,9 @@ def singular_vectors(
         Largest number of iterations, at least 1; each takes one sweep back and one forward.
     tolerance : float, optional
         Stop once all k residuals are at most this; by default sqrt(eps).
+    of, wrt
+        What is looked at in the end and varied at the start, as for `spectrum`; ``left`` then looks
+        like what ``of`` returns, ``right`` like what ``wrt`` picks, or like one row of the inputs.
 
     Returns
     -------
@@ -106,7 +114,8 @@ def singular_vectors(
     Raises
     ------
     ValueError, TypeError
-        As `trajectory`; or if ``top`` or ``iterations`` is out of range.
+        As `trajectory`; if ``top`` or ``iterations`` is out of range; or if ``of`` or ``wrt`` is no
+        part of the state.
 
     Notes
     -----
@@ -135,23 +144,26 @@ def singular_vectors(
     """
     system = bind(step, params, state, inputs, length)
     system = undifferentiated(system, "singular_vectors")
-    n, dtype = system.start.size, system.start.dtype
-    top = checks.integer("top", top, 1, n)
+    dtype = system.start.dtype
+    span = _span(system, of, wrt)
+    p, q = span.begun.size, span.ended.size
+    least = min(system.start.size, p, q)
+    top = checks.integer("top", top, 1, least)
     iterations = checks.integer("iterations", iterations, 1)
     if tolerance is None:
         tolerance = float(jnp.finfo(dtype).eps) ** 0.5
-    points = jax.tree.map(lambda rows: rows[:-1], flat_trajectory(system))
-    k = min(n, top + max(EXTRA, top))
+    k = min(least, top + max(EXTRA, top))
 
     def start_or_back(count: jax.Array, frame: jax.Array) -> _Sweep:
-        unturned = _Sweep(frame, jnp.zeros(k, dtype), jnp.eye(k, dtype=dtype))
-        back = functools.partial(_backward, system, points)
+        # at first there is nothing to carry back but a frame of the start
+        unturned = _Sweep(_generic(p, k, dtype), jnp.zeros(k, dtype), jnp.eye(k, dtype=dtype))
+        back = functools.partial(_backward, span)
         return jax.lax.cond(count == 0, lambda _: unturned, back, frame)
 
     def iterate(carry: tuple) -> tuple:
         count, _, before, _ = carry
         back = start_or_back(count, before)
-        forward = _forward(system, points, back.after)
+        forward = _forward(span, back.after)
         residual = _residual(forward, back.logs, before @ back.turn)[:top]
         residual = jnp.where(count == 0, jnp.inf, residual)
         return count + 1, residual, forward.after, (forward.logs, back.after @ forward.turn)
@@ -159,36 +171,76 @@ def singular_vectors(
     def unfinished(carry: tuple) -> jax.Array:
         return (carry[0] <= iterations) & jnp.any(carry[1] > tolerance)  # NaN: no use going on
 
-    generic = _generic(n, k, dtype)
-    unknown = (jnp.zeros(k, dtype), jnp.zeros((n, k), dtype))
-    start = (jnp.zeros((), jnp.int32), jnp.full(top, jnp.inf, dtype), generic, unknown)
+    unknown = (jnp.zeros(k, dtype), jnp.zeros((p, k), dtype))
+    nothing = jnp.zeros((q, k), dtype)
+    start = (jnp.zeros((), jnp.int32), jnp.full(top, jnp.inf, dtype), nothing, unknown)
     count, residual, left, (logs, right) = jax.lax.while_loop(unfinished, iterate, start)
     lost = jnp.isneginf(logs)[None, :]
     sign = jnp.where(jnp.max(right, axis=0) < -jnp.min(right, axis=0), -1, 1)[None, :]
     left, right = (jnp.where(lost, 0, sign * v)[:, :top].T for v in (left, right))
-    vectors = jax.vmap(system.form.vector)
-    return SingularVectors(logs[:top], vectors(left), vectors(right), residual, count - 1)
+    left, right = jax.vmap(span.ended.vector)(left), jax.vmap(span.begun.vector)(right)
+    if wrt == INPUTS and is_array(length):
+        right = right[1]  # without the flag of `until`
+    return SingularVectors(logs[:top], left, right, residual, count - 1)
 
 
-def _forward(system: System, points: Point, frame: jax.Array) -> _Sweep:
+class _Span(NamedTuple):
+    """The steps of a product, as points and inputs, and what stands before and after them."""
+
+    system: System
+    points: Point
+    inputs: Any
+    frame: jax.Array | None
+    readout: jax.Array | None
+    begun: Form
+    ended: Form
+
+
+def _span(system: System, of: Any, wrt: Any) -> _Span:
+    points, inputs = flat_trajectory(system), system.inputs
+    before, last = (jax.tree.map(part, points) for part in (lambda x: x[:-1], lambda x: x[-1]))
+    ended = None if of is None else end(system, of)
+    begun = None if wrt is None else first_input(system) if wrt == INPUTS else picked(system, wrt)
+    if wrt == INPUTS:  # the first step is in the frame
+        before, inputs = jax.tree.map(lambda rows: rows[1:], (before, inputs))
+    return _Span(
+        *(system, before, inputs),
+        None if begun is None else begun.frame,
+        None if ended is None else ended.readout(last),
+        system.form if begun is None else begun.form,
+        system.form if ended is None else ended.form,
+    )
+
+
+def _forward(span: _Span, frame: jax.Array) -> _Sweep:
     """P @ frame: the frame is pushed along and kept well-conditioned."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        point, x = at
-        return lengthen(product, push_forward(system, point, x, product.vectors)[1]), None
+        image = push_forward(span.system, *at, product.vectors)[1]
+        return lengthen(product, image), None
 
-    start = running.of_frame(frame.T, turn=True)
-    return _Sweep(*graded_svd(jax.lax.scan(one, start, (points, system.inputs))[0]))
+    product = running.of_frame(frame.T, turn=True)
+    if span.frame is not None:
+        product = lengthen(product, product.vectors @ span.frame.T)
+    product = jax.lax.scan(one, product, (span.points, span.inputs))[0]
+    if span.readout is not None:
+        product = lengthen(product, product.vectors @ span.readout.T)
+    return _Sweep(*graded_svd(product))
 
 
-def _backward(system: System, points: Point, frame: jax.Array) -> _Sweep:
+def _backward(span: _Span, frame: jax.Array) -> _Sweep:
     """P^T @ frame: gradients carried back."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        return lengthen(product, jax.vmap(pull_back(system, *at))(product.vectors)), None
+        return lengthen(product, jax.vmap(pull_back(span.system, *at))(product.vectors)), None
 
-    start = running.of_frame(frame.T, turn=True)
-    return _Sweep(*graded_svd(jax.lax.scan(one, start, (points, system.inputs), reverse=True)[0]))
+    product = running.of_frame(frame.T, turn=True)
+    if span.readout is not None:
+        product = lengthen(product, product.vectors @ span.readout)
+    product = jax.lax.scan(one, product, (span.points, span.inputs), reverse=True)[0]
+    if span.frame is not None:
+        product = lengthen(product, product.vectors @ span.frame)
+    return _Sweep(*graded_svd(product))
 
 
 def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:

@@ -52,18 +52,23 @@ def picked(system: System, wrt: Any) -> Start:
         expected = 'a function that picks a part of the state, or "inputs"'
         raise checks.error("wrt", expected, checks.describe(wrt), TypeError)
     n, dtype = system.start.size, system.start.dtype
-    with jax.ensure_compile_time_eval():
-        part = wrt(system.form.vector(jnp.arange(n, dtype=dtype)))
+
+    def places(first: int) -> tuple[Any, np.ndarray]:
+        """Where each entry of the part stands, if places are counted from ``first``."""
+        part = wrt(system.form.vector(first + jnp.arange(n, dtype=dtype)))
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(part)]
-        places = np.asarray(of_leaves(leaves).flat) if leaves else np.zeros(0)
+        return part, np.asarray(of_leaves(leaves).flat) - first if leaves else np.zeros(0)
+
+    with jax.ensure_compile_time_eval():
+        part, index = places(0)
+        moved = places(n)[1]  # 2 x could pass for another entry, but does not move along
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), part)
     form = _form("wrt", shapes, system)
-    index = places.astype(int)
-    if (index != places).any() or not ((index >= 0) & (index < n)).all():
+    if (index != moved).any() or not np.isin(index, np.arange(n)).all():
         raise checks.error("wrt", "a function that picks entries of the state", "other numbers")
     if len(set(index.tolist())) < index.size:
         raise checks.error("wrt", "a function that picks each entry at most once", "one twice")
-    return Start(jnp.eye(n, dtype=dtype)[:, index], form)
+    return Start(jnp.eye(n, dtype=dtype)[:, index.astype(int)], form)
 
 
 def first_input(system: System) -> Start:
@@ -82,7 +87,7 @@ def input_form(system: System) -> Form:
 
 
 def input_frame(system: System, point: Point, x: Any) -> jax.Array:
-    """d s / d x of one step from a point, shape (n, d)."""
+    """Derivative d s / d x of one step from a point, shape (n, d)."""
     form = input_form(system)
     before = form.ravel(x)
 

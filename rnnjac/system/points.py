@@ -37,6 +37,13 @@ class Form(NamedTuple):
     structure: Any
     leaves: tuple[jax.ShapeDtypeStruct, ...]
 
+    @property
+    def size(self) -> int:
+        """Number of floats, two for a complex number."""
+        kinds = (jnp.floating, jnp.complexfloating)
+        real, pairs = ([x.size for x in self.leaves if jnp.issubdtype(x.dtype, k)] for k in kinds)
+        return sum(real) + 2 * sum(pairs)
+
     def ravel(self, state: Any) -> Point:
         """A state of this form as a point."""
         return of_leaves(self.structure.flatten_up_to(state))
