@@ -201,7 +201,8 @@ def rebalance(product: Running) -> tuple[Running, Rebalancing]:
     orthogonal, right = jnp.linalg.qr(moved.T)
     turn = None if product.turn is None else product.turn @ turned
     graded, size, _ = _graded(jnp.where(lost, LOST, exponent + grown), right.T)
-    balanced = Running(orthogonal.T, *_with_unit_rows(graded, size)[::-1], turn)
+    lower, exponent = _with_unit_rows(graded, size)
+    balanced = Running(orthogonal.T, exponent, lower, turn)
     spread = jnp.max(jax.vmap(_spread)(jnp.stack([triangle, right])), axis=0)
     return balanced, Rebalancing(order, orthogonal.T @ vectors.T, spread)
 

@@ -215,6 +215,7 @@ def _by_dense_svd(
     scale = power_of_two(product.exponent - largest, product.lower.dtype)
     dense = product.lower @ (scale[:, None] * product.vectors)
     if frame is not None:
+        assert product.turn is not None
         dense = frame.T @ product.turn @ dense
     if readout is not None:
         dense = dense @ readout.T

@@ -204,11 +204,13 @@ def _span(system: System, of: Any, wrt: Any) -> _Span:
     if wrt == INPUTS:  # the first step is in the frame
         before, inputs = jax.tree.map(lambda rows: rows[1:], (before, inputs))
     return _Span(
-        *(system, before, inputs),
-        None if begun is None else begun.frame,
-        None if ended is None else ended.readout(last),
-        system.form if begun is None else begun.form,
-        system.form if ended is None else ended.form,
+        system=system,
+        points=before,
+        inputs=inputs,
+        frame=None if begun is None else begun.frame,
+        readout=None if ended is None else ended.readout(last),
+        begun=system.form if begun is None else begun.form,
+        ended=system.form if ended is None else ended.form,
     )
 
 
@@ -225,7 +227,8 @@ def _forward(span: _Span, frame: jax.Array) -> _Sweep:
     product = jax.lax.scan(one, product, (span.points, span.inputs))[0]
     if span.readout is not None:
         product = lengthen(product, product.vectors @ span.readout.T)
-    return _Sweep(*graded_svd(product))
+    after, logs, turn = graded_svd(product)
+    return _Sweep(after, logs, turn)
 
 
 def _backward(span: _Span, frame: jax.Array) -> _Sweep:
@@ -240,7 +243,8 @@ def _backward(span: _Span, frame: jax.Array) -> _Sweep:
     product = jax.lax.scan(one, product, (span.points, span.inputs), reverse=True)[0]
     if span.frame is not None:
         product = lengthen(product, product.vectors @ span.frame)
-    return _Sweep(*graded_svd(product))
+    after, logs, turn = graded_svd(product)
+    return _Sweep(after, logs, turn)
 
 
 def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:
