@@ -218,8 +218,8 @@ def _forward(span: _Span, frame: jax.Array) -> _Sweep:
     """P @ frame: the frame is pushed along and kept well-conditioned."""
 
     def one(product: Running, at: tuple) -> tuple[Running, None]:
-        image = push_forward(span.system, *at, product.vectors)[1]
-        return lengthen(product, image), None
+        point, x = at
+        return lengthen(product, push_forward(span.system, point, x, product.vectors)[1]), None
 
     product = running.of_frame(frame.T, turn=True)
     if span.frame is not None:
@@ -227,8 +227,7 @@ def _forward(span: _Span, frame: jax.Array) -> _Sweep:
     product = jax.lax.scan(one, product, (span.points, span.inputs))[0]
     if span.readout is not None:
         product = lengthen(product, product.vectors @ span.readout.T)
-    after, logs, turn = graded_svd(product)
-    return _Sweep(after, logs, turn)
+    return _Sweep(*graded_svd(product))
 
 
 def _backward(span: _Span, frame: jax.Array) -> _Sweep:
@@ -243,8 +242,7 @@ def _backward(span: _Span, frame: jax.Array) -> _Sweep:
     product = jax.lax.scan(one, product, (span.points, span.inputs), reverse=True)[0]
     if span.frame is not None:
         product = lengthen(product, product.vectors @ span.frame)
-    after, logs, turn = graded_svd(product)
-    return _Sweep(after, logs, turn)
+    return _Sweep(*graded_svd(product))
 
 
 def _residual(forward: _Sweep, logs: jax.Array, left: jax.Array) -> jax.Array:
