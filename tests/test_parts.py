@@ -31,10 +31,12 @@ def logits(state):
 
 @pytest.fixture(scope="module")
 def lstm():
-    """An LSTM of four units along 1,000 steps, and its one-step Jacobians."""
+    """An LSTM of four units that forgets, along 1,000 steps, and its one-step Jacobians."""
     cell = cells.lstm(WIDTH, UNITS)
     inputs = jax.random.normal(jax.random.key(1), (STEPS, WIDTH))
-    net = (cell.step, cell.init(jax.random.key(0)), cell.initial_state(), inputs)
+    params = cell.init(jax.random.key(0))
+    params = params | {"b": params["b"].at[UNITS:SIZE].set(-2)}  # e^-2 a step, about
+    net = (cell.step, params, cell.initial_state(), inputs)
     return net, np.asarray(jacobians(*net), float), np.asarray(input_jacobians(*net), float)
 
 
@@ -63,9 +65,7 @@ def matrices(of, wrt, before):
     return readout, frame
 
 
-@pytest.mark.parametrize(
-    ("of", "wrt"), [(hidden, hidden), (logits, None), (None, memory), (logits, "inputs")]
-)
+@pytest.mark.parametrize(("of", "wrt"), [(hidden, hidden), (logits, None), (logits, "inputs")])
 def test_a_thousand_steps_against_many_digits(lstm, of, wrt, dtype):
     """Far below the range of floats, and the smallest value as well as the largest."""
     net, js, by_input = lstm
@@ -79,31 +79,26 @@ def test_a_thousand_steps_against_many_digits(lstm, of, wrt, dtype):
         assert some.sum() == len(truth) - (of is logits and wrt is None)
         assert wrong[some].max() <= promised_log_sigma(dtype, int(steps))
         assert (wrong <= error).all() and np.isfinite(error[some]).all()
-    assert found.log_singular_values[-1, 0] < -200
+    assert found.log_singular_values[-1, 0] < -1000
 
 
-@pytest.mark.parametrize(("of", "wrt"), [(logits, "inputs"), (None, hidden)])
-def test_every_pair_is_that_of_its_span(lstm, of, wrt, dtype):
+def test_every_pair_is_that_of_its_span(lstm, dtype):
     """Entry [end, start] against many digits, on the diagonal too."""
     (step, params, state, inputs), js, by_input = lstm
-    found = np.asarray(rnnjac.reach(step, params, state, inputs[:6], top=3, of=of, wrt=wrt))
-    for start, end in [(1, 1), (1, 6), (3, 3), (4, 6), (0, 5)]:
-        if wrt == "inputs" and start == 0:
-            assert np.isnan(found[end, start]).all()
-            continue
-        truth = expected(js[start:end], *matrices(of, wrt, by_input[start - 1]))[:3]
+    ends = {"of": logits, "wrt": "inputs"}
+    found = np.asarray(rnnjac.reach(step, params, state, inputs[:6], top=3, **ends))
+    for start, end in [(1, 1), (1, 6), (3, 3), (4, 6)]:
+        truth = expected(js[start:end], *matrices(logits, "inputs", by_input[start - 1]))
         assert log_sigma_error(found[end, start], truth).max() <= promised_log_sigma(dtype, 6)
-    assert np.isnan(found[2, 3]).all()
+    assert np.isnan(found[2, 3]).all() and np.isnan(found[5, 0]).all()
 
 
-@pytest.mark.parametrize(("of", "wrt"), [(hidden, "inputs"), (logits, memory)])
-def test_vectors_of_a_part(lstm, of, wrt, dtype):
+def test_vectors_of_a_part(lstm, dtype):
     """P right = sigma left, for P multiplied out, and vectors in the form of the parts."""
-    (step, params, state, inputs), js, by_input = lstm
-    found = rnnjac.singular_vectors(step, params, state, inputs[:5], top=2, of=of, wrt=wrt)
-    readout, frame = matrices(of, wrt, by_input[0])
-    span = js[1:5] if wrt == "inputs" else js[:5]
-    product = readout @ functools.reduce(lambda p, j: j @ p, span, np.eye(SIZE)) @ frame
+    (step, params, state, inputs), js, _ = lstm
+    found = rnnjac.singular_vectors(step, params, state, inputs[:5], top=2, of=logits, wrt=memory)
+    readout, frame = matrices(logits, memory, None)
+    product = readout @ functools.reduce(lambda p, j: j @ p, js[:5], np.eye(SIZE)) @ frame
     left, right = (np.asarray(v, float) for v in (found.left, found.right))
     assert left.shape == (2, len(product)) and right.shape == (2, product.shape[1])
     sigma = np.exp(np.asarray(found.log_singular_values, float))
