@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from analyses.char_text.outcome import NAMES, thrown_off
+from analyses.char_text.outcome import NAMES, shown_figures, thrown_off
 from analyses.char_text.training import AHEAD, THRESHOLD
 from analyses.common.pictures import WIDTH, save
 from rnnjac import plot
@@ -20,7 +20,7 @@ DASHED = {"color": plot.INK, "ls": "--", "lw": 1.0}
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
-    """Write every figure."""
+    """Write the figures that `shown_figures` names."""
     parts = {
         "bits": _bits,
         "training": _training,
@@ -28,7 +28,8 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
         "gradients": _gradients,
         "spectra": _spectra,
     }
-    save({f"char_{name}.svg": partial(part, arrays, facts) for name, part in parts.items()}, out)
+    shown = shown_figures(facts)
+    save({f"char_{name}.svg": partial(parts[name], arrays, facts) for name in shown}, out)
 
 
 def _titled(axes: Any) -> None:

@@ -10,7 +10,7 @@ from analyses.common.words import Answer
 from analyses.eigenvalue_decay.figures import TITLES, WRONG
 from rnnjac import plot
 
-COLOURS = ("#bbbbbb", plot.COLOURS[0], plot.COLOURS[3], plot.COLOURS[1])  # of the activations
+COLOURS = ("#888888", plot.COLOURS[0], plot.COLOURS[3], plot.COLOURS[1])  # of the activations
 LINE = {"color": plot.INK, "lw": 0.8, "zorder": 1}
 
 
@@ -29,7 +29,7 @@ def answers(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Answer]
             place=10,
         ),
         Answer(
-            "What does?",
+            "What decides?",
             _exponent(facts),
             partial(_rate, arrays),
             "Scatter plot of the measured rate of a gradient against the largest Lyapunov "
@@ -53,11 +53,12 @@ def _rule(f: Mapping[str, Any]) -> str:
 
 
 def _exponent(f: Mapping[str, Any]) -> str:
+    rounding = f["bound_excess"] < 1e3 * f["eps"]
+    excess = "none of them exceeds" if rounding else f"they exceed by up to {f['bound_excess']:.0e}"
     return (
         f"The product of the Jacobians: its largest Lyapunov exponent λ₁ gives the rate of the "
         f"gradient to {f['gradient_gap_median']:.3f} nat per step (median of {f['networks']} "
-        f"networks), and all that the weights promise is a ceiling, ln(γ σ_max), exceeded by "
-        f"{max(f['bound_excess'], 0):.0e} at most."
+        f"networks), and all that the weights promise is a ceiling, ln(γ σ_max), which {excess}."
     )
 
 

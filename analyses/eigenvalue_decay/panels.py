@@ -166,7 +166,7 @@ def _bars(ax: Axes, a: Mapping[str, np.ndarray], task: int, names: tuple[str, ..
             ax.bar(place + shift, share, 0.36, bottom=bottom, color=colour, lw=0)
             bottom = bottom + share
         for x in place + shift:
-            word = "before" if when == "init" else "after"
+            word = "start" if when == "init" else "end"
             ax.text(x, -0.03, word, ha="center", va="top", fontsize=9)
     ax.set_xticks(place, [f"\n{name}" for name in names])
     ax.tick_params(axis="x", length=0)

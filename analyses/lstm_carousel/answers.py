@@ -31,18 +31,18 @@ def answers(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Answer]
 
 
 def _sentence(f: Mapping[str, Any]) -> str:
-    usual, slow = (_steps(f[f"raised_rate_{name}"]) for name in ("alone_1", "both_8"))
+    usual, slow = f["raised_rate_alone_1"], f["raised_rate_both_8"]
     lstm, tanh = f["gain_cross_lstm_driven"], f["gain_cross_tanh_driven"]
     return (
-        f"The time scale, by its gates: with forget bias 1 it {usual}, with b_f = −b_i = 8 it "
-        f"{slow}; and its gradients still explode, under noise from recurrent gain {lstm:.1f} on "
+        f"The time scale, by its gates: with forget bias 1 it {_verb(usual)} in "
+        f"{1 / abs(usual):.0f} steps, with b_f = −b_i = 8 it {_verb(slow)} in "
+        f"{1 / abs(slow):.0f}; and its gradients still explode, under noise from recurrent gain {lstm:.1f} on "
         f"({tanh:.1f} for a tanh network)."
     )
 
 
-def _steps(rate: float) -> str:
-    verb = "forgets" if rate < 0 else "explodes"
-    return f"{verb} in {1 / abs(rate):,.0f} steps".replace(",", " ")
+def _verb(rate: float) -> str:
+    return "forgets" if rate < 0 else "explodes"
 
 
 def _horizons(a: Mapping[str, np.ndarray], ax: Any) -> None:

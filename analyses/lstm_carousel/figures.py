@@ -162,7 +162,8 @@ def _structure(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     )
     for ax, (names, values, label) in zip(axes, columns, strict=True):
         bars = ax.barh(range(3), values, color=plot.COLOURS[0], height=0.55, lw=0)
-        ax.bar_label(bars, [f"{value:.2g}" if value < 1 else f"{value:g}" for value in values])
+        labels = [f"{value:.2g}" if value < 1 else f"{value:g}" for value in values]
+        ax.bar_label(bars, labels, padding=4)
         ax.set_yticks(range(3), names)
         ax.set(xlabel=label, ylim=(2.6, -0.6), xlim=(0, 1.18 * max(values)))
         ax.grid(axis="y", visible=False)

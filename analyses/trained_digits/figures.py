@@ -155,7 +155,7 @@ def _slopes(arrays: Mapping[str, np.ndarray]) -> Any:
             axes[1].plot(stops, 100 * arrays[name][number].mean(0), color=colour, ls=line)
     axes[1].plot([], [], color=plot.INK, label="own")
     axes[1].plot([], [], color=plot.INK, ls=":", label="of another image")
-    axes[1].legend(title="first 32 pixels")
+    axes[1].legend(title="first 32 pixels", loc="center right", bbox_to_anchor=(1, 0.4))
     axes[0].set(xlabel="updates", ylabel="slopes near 1 (%)", ylim=(0, None))
     axes[1].set(xlabel="updates", ylabel="digits named rightly (%)", ylim=(0, 100))
     terms = arrays["weight_terms"]
