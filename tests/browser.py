@@ -15,10 +15,7 @@ import subprocess
 import tempfile
 import time
 
-import pytest
-
 CHROMIUM = shutil.which("chromium")
-needed = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 FLAGS += ("--hide-scrollbars", "--no-first-run", "--disable-extensions", "--mute-audio")
@@ -43,11 +40,9 @@ class Tab:
             raise AssertionError(found["exceptionDetails"])
         return found["result"].get("value")
 
-    def press(self, key, modifiers=0):
-        """One key, pressed and released; 8 is Shift."""
-        codes = {"Tab": 9, "Enter": 13}
-        event = {"key": key, "code": key, "modifiers": modifiers}
-        event["windowsVirtualKeyCode"] = codes[key]
+    def press(self, key):
+        """Tab or Enter, pressed and released."""
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": {"Tab": 9, "Enter": 13}[key]}
         text = {"text": "\r"} if key == "Enter" else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **event, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **event)
@@ -71,10 +66,9 @@ class Tab:
         urls = [e["request"]["url"] for e in self.events("Network.requestWillBeSent")]
         return [url for url in urls[1:] if not url.startswith("data:")]
 
-    def screenshot(self, whole=False):
-        """A picture in PNG of what is seen, or of the page in its whole length."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        return base64.b64decode(shot["data"])
+    def screenshot(self):
+        """A picture in PNG of what is seen."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
 
 class Browser:
@@ -136,8 +130,11 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        tab.call("Emulation.setEmulatedMedia", features=[scheme])
+        # without motion, what a link leads to is there at once
+        media = {"color-scheme": "dark" if dark else "light", "reduced-motion": "reduce"}
+        features = [{"name": f"prefers-{name}", "value": value} for name, value in media.items()]
+        tab.call("Emulation.setEmulatedMedia", features=features)
+        tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
         tab.call("Page.navigate", url=path.as_uri())
         self.wait("Page.loadEventFired", session)
         try:

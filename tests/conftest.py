@@ -113,6 +113,17 @@ def dtype():
     return jnp.zeros(()).dtype
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """A running browser; a test that asks for it is skipped where none is installed."""
+    from tests import browser
+
+    if browser.CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with browser.started() as running:
+        yield running
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_code():
     """Drop compiled code between files: of no use to the next, it would fill gigabytes."""

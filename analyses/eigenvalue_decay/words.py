@@ -58,8 +58,8 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "file": "eigenvalue_decay_spectra.svg",
             "caption": "Every singular value of the product of Jacobians in driven tanh networks, "
-            "as log σ per step after a quarter, half and all of the steps (faint to strong), for the "
-            "smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
+            "as log σ per step after a quarter, half and all of the steps (faint to strong), for "
+            "the smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
             "rule. Below −2 the axis is logarithmic.",
             "alt": "Four panels, one for each kind of matrix, with falling curves of log singular "
             "values per step against their index. The curves of the three times nearly coincide. "
@@ -116,8 +116,8 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
             "caption": f"Tanh networks from five starts, on tasks of "
             f"{round(1 / f['train_eps'])} steps, before and after {f['train_updates']} updates. "
             f"Above: how often each value of the slope φ′ occurs (line: before, filled: after). "
-            f"Below, at the start and at the end: share of networks whose loss gradient vanishes, holds (within a factor e over "
-            f"the sequence) or explodes.",
+            f"Below, at the start and at the end: share of networks whose loss gradient vanishes, "
+            f"holds (within a factor e over the sequence) or explodes.",
             "alt": "Five histograms, most of them highest near slope 1, that of gain 2 also near "
             "0. Below them stacked bars, two for each start: before training "
             f"{f['init_vanish']:.0%} of the four usual starts vanish and "

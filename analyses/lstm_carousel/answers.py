@@ -36,8 +36,8 @@ def _sentence(f: Mapping[str, Any]) -> str:
     return (
         f"The time scale, by its gates: with forget bias 1 it {_verb(usual)} in "
         f"{1 / abs(usual):.0f} steps, with b_f = −b_i = 8 it {_verb(slow)} in "
-        f"{1 / abs(slow):.0f}; and its gradients still explode, under noise from recurrent gain {lstm:.1f} on "
-        f"({tanh:.1f} for a tanh network)."
+        f"{1 / abs(slow):.0f}; and its gradients still explode, under noise from recurrent gain "
+        f"{lstm:.1f} on ({tanh:.1f} for a tanh network)."
     )
 
 
