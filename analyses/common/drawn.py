@@ -13,7 +13,7 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.lines import AxLine, Line2D
 from matplotlib.patches import Polygon, StepPatch
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 HEADER = "panel,series,x,y,value"
 DIGITS = 6  # far more than a pixel of any figure
@@ -39,9 +39,10 @@ def _panel(panel: int, ax: Axes) -> Iterator[str]:
     label = {"x": _shared(ax, "x"), "y": _shared(ax, "y")}
     yield f"panel {panel}: {title or 'no title'}; x = {label['x']}; y = {label['y']}"
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
-        ticks = axis.get_major_formatter()
-        if isinstance(ticks, FixedFormatter) and any(ticks.seq):
-            pairs = zip(axis.get_majorticklocs(), ticks.seq, strict=False)
+        ticks = axis.get_major_locator()
+        if isinstance(ticks, FixedLocator):
+            texts = axis.get_major_formatter().format_ticks(ticks.locs)
+            pairs = zip(ticks.locs, texts, strict=True)
             named = "; ".join(f"{at:.{DIGITS}g} is {' '.join(text.split())}" for at, text in pairs)
             yield f"panel {panel}, {name} axis: {named}"
 
@@ -113,8 +114,8 @@ def _image(image: Any, step: int) -> tuple[np.ndarray, ...]:
 
 
 def _printed(columns: Any) -> Iterator[list[str]]:
+    """The rows as text; those whose last number is undefined are left out."""
     columns = [np.ma.filled(np.ma.asarray(c, float), np.nan) for c in columns]
-    columns += [np.full(len(columns[0]), np.nan)] * (3 - len(columns))
     for row in zip(*columns, strict=True):
-        if not all(np.isnan(row[1:])):
-            yield ["" if np.isnan(value) else f"{value:.{DIGITS}g}" for value in row]
+        if not np.isnan(row[-1]):
+            yield [*(f"{value:.{DIGITS}g}" for value in row), *[""] * (3 - len(row))]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analyses.common.words import Answer
-from analyses.eigenvalue_decay.figures import TITLES, WRONG
+from analyses.eigenvalue_decay.panels import TITLES, WRONG
 from rnnjac import plot
 
 COLOURS = ("#888888", plot.COLOURS[0], plot.COLOURS[3], plot.COLOURS[1])  # of the activations

@@ -13,11 +13,10 @@ from matplotlib.patches import Patch
 
 from analyses.common.pictures import WIDTH, save
 from analyses.eigenvalue_decay import networks, panels
+from analyses.eigenvalue_decay.panels import TITLES, WRONG
 from rnnjac import plot
 
-TITLES = ("linear", "tanh", "logistic", "ReLU")
 MARKERS = ("s", "o", "^", "D")
-WRONG = "#f3e3ea"
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:

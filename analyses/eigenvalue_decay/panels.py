@@ -12,6 +12,8 @@ from analyses.common.pictures import WIDTH
 from analyses.eigenvalue_decay import gain, training
 from rnnjac import plot
 
+TITLES = ("linear", "tanh", "logistic", "ReLU")
+WRONG = "#f3e3ea"  # where the rule has the wrong sign
 RULE = {"color": plot.INK, "ls": "--", "lw": 1.2}
 SHARES = (("vanishes", "#332288"), ("holds", "#dddddd"), ("explodes", "#cc6677"))
 
