@@ -52,28 +52,36 @@ def a_line():
     return figure
 
 
+@pytest.fixture(scope="session")
+def demo_build(tmp_path_factory):
+    """Folder with the numbers and the figure of one analysis, "demo"."""
+    folder = tmp_path_factory.mktemp("demo")
+    drawn = command.figure_folder("quick", folder)
+    drawn.mkdir(parents=True)
+    pictures.save({"line.svg": a_line}, drawn)
+    facts = record.provenance(0, "float64") | {"preset": "quick"}
+    meta = {"facts": {}, "provenance": facts}
+    record.save(command.data_file("demo", "quick", folder), {"x": np.zeros(1)}, meta)
+    return folder
+
+
+def write_demo(build, out, answers=(), **words):
+    """Write the page of "demo", with the given words, and return its text."""
+    figures = [{"file": "line.svg", "caption": "caption", "alt": "words for the picture"}]
+    words = Words(**{"title": "Demo", "figures": figures} | words)
+    module = types.SimpleNamespace(words=lambda *_: words, answers=lambda *_: answers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folders, "part", lambda name, part: module)
+        patch.setattr(folders, "has", lambda name, part: bool(answers))
+        page.build(["demo"], "quick", build, out)
+    assert sorted(p.name for p in out.parent.iterdir()) == ["index.html", "index.made"]
+    return out.read_text(encoding="utf-8")
+
+
 @pytest.fixture
-def built(tmp_path, monkeypatch):
+def built(demo_build, tmp_path):
     """Function that writes the page of one analysis with the given words and returns its text."""
-
-    def build(answers=(), **words):
-        figures = [{"file": "line.svg", "caption": "caption", "alt": "words for the picture"}]
-        words = Words(**{"title": "Demo", "figures": figures} | words)
-        module = types.SimpleNamespace(words=lambda *_: words, answers=lambda *_: answers)
-        monkeypatch.setattr(folders, "part", lambda name, part: module)
-        monkeypatch.setattr(folders, "has", lambda name, part: bool(answers))
-        drawn = command.figure_folder("quick", tmp_path)
-        drawn.mkdir(parents=True, exist_ok=True)
-        pictures.save({"line.svg": a_line}, drawn)
-        facts = record.provenance(0, "float64") | {"preset": "quick"}
-        meta = {"facts": {}, "provenance": facts}
-        record.save(command.data_file("demo", "quick", tmp_path), {"x": np.zeros(1)}, meta)
-        out = tmp_path / "out" / "index.html"
-        page.build(["demo"], "quick", tmp_path, out)
-        assert sorted(p.name for p in out.parent.iterdir()) == ["index.html", "index.made"]
-        return out.read_text(encoding="utf-8")
-
-    return build
+    return functools.partial(write_demo, demo_build, tmp_path / "out" / "index.html")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,7 @@
 """The page: every claim has its row, data are escaped, and opening it requests nothing."""
 
 import math
+import shutil
 import types
 
 import pytest
@@ -73,9 +74,10 @@ def test_every_claim_has_a_row_and_a_verdict(built):
     assert text.count(f"</span> {claims.UNMEASURED}</span>") == len(claims.CLAIMS)
 
 
-def test_analyses_stand_by_their_place_and_then_by_name(built, tmp_path, monkeypatch):
-    built()
-    (tmp_path / "quick" / "again.npz").write_bytes((tmp_path / "quick" / "demo.npz").read_bytes())
+def test_analyses_stand_by_their_place_and_then_by_name(demo_build, tmp_path, monkeypatch):
+    (tmp_path / "quick").mkdir()
+    for name in ("again", "demo"):
+        shutil.copy(demo_build / "quick" / "demo.npz", tmp_path / "quick" / f"{name}.npz")
     places = {"again": 90, "demo": 10}
 
     def part(name, _):

@@ -11,7 +11,7 @@ from analyses.common.words import Answer
 from analyses.report import page
 from tests import pages
 from tests.analyses import drawn
-from tests.analyses.conftest import BUILD
+from tests.analyses.conftest import BUILD, write_demo
 
 REPORT = BUILD / "quick" / "report.html"
 SHOWN = {"file": "line.svg", "caption": "a line", "alt": "a line", "claims": ["S4", "S5"]}
@@ -30,11 +30,13 @@ def answer(**changes):
     return words._replace(**changes)
 
 
-@pytest.fixture
-def small(built, tmp_path):
+@pytest.fixture(scope="module")
+def small(demo_build, tmp_path_factory):
     """Path of a page with one answer, one figure and one claim found on."""
-    built([answer()], figures=[SHOWN], claims={"S4": ("refuted", "figure for S4")})
-    return tmp_path / "out" / "index.html"
+    path = tmp_path_factory.mktemp("small") / "index.html"
+    found = {"S4": ("refuted", "figure for S4")}
+    write_demo(demo_build, path, [answer()], figures=[SHOWN], claims=found)
+    return path
 
 
 def test_the_page_has_no_fault(small, chromium):
