@@ -153,6 +153,7 @@ def _identities(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         right.plot(shown, place, marker, color=colour, ms=7, mew=0, label=label)
     right.axvline(f["eps"], color=plot.INK, lw=0.8, ls=":")
     right.set(xscale="log", xlabel="relative difference", xlim=(f["eps"] / 20, 1e2))
+    right.set_xticks(10.0 ** np.arange(-16, 1, 4))
     right.set_yticks(rows, [row[0] for row in FORMULAS])
     right.set_ylim(len(rows) - 0.4, -0.6)
     _above(right, 2)

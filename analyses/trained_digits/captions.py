@@ -110,8 +110,8 @@ def _slopes(facts: Mapping[str, Any]) -> tuple[str, str]:
         f"Left: share of tanh slopes above {facts['near_one']:g}. Middle: accuracy on the test "
         "images, and on images whose first 32 pixels are those of another one: what that takes "
         "away is what the early pixels count for. Right: norm of what the step of each pixel adds "
-        "to the gradient of the recurrent weights, one image, gain 1; the steps of the first half "
-        f"give {100 * facts['terms_early']:.1f} % of it."
+        "to the gradient of the recurrent weights, one image, gain 1; the first half of the steps "
+        f"gives {100 * facts['terms_early']:.1f} % of the norm of the whole."
     )
     alt = "Three line plots: slopes near 1 against the updates; accuracy with own and with swapped "
     alt += "pixels against the updates; and norms of the terms against the pixel."

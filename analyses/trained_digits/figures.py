@@ -153,15 +153,14 @@ def _slopes(arrays: Mapping[str, np.ndarray]) -> Any:
         axes[0].plot(stops, near.mean(0), color=colour, label=f"gain {gain:g}")
         for name, line in (("accuracy", "-"), ("accuracy_swapped", ":")):
             axes[1].plot(stops, 100 * arrays[name][number].mean(0), color=colour, ls=line)
-    axes[1].plot([], [], color=plot.INK, label="own")
-    axes[1].plot([], [], color=plot.INK, ls=":", label="of another image")
-    axes[1].legend(title="first 32 pixels", loc="center right", bbox_to_anchor=(1, 0.4))
+    for name, line in (("own", "-"), ("of another image", ":")):
+        axes[0].plot([], [], color=plot.INK, ls=line, label=f"first 32 pixels {name}")
     axes[0].set(xlabel="updates", ylabel="slopes near 1 (%)", ylim=(0, None))
     axes[1].set(xlabel="updates", ylabel="digits named rightly (%)", ylim=(0, 100))
     terms = arrays["weight_terms"]
-    axes[2].semilogy(np.arange(1, terms.size + 1), terms, color=COLOURS[1])
-    axes[2].set(xlabel="pixel", ylabel="norm of what its step adds")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    axes[2].plot(np.arange(1, terms.size + 1), terms, color=COLOURS[1])
+    axes[2].set(xlabel="pixel", ylabel="norm of what its step adds", ylim=(0, None))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return figure
 
 
