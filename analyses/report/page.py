@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from analyses.common import claims, command, folders, made_from, record
 from analyses.common.checks import AGREES, DIFFERS
@@ -18,7 +19,7 @@ from analyses.common.words import Answer, with_minus_signs
 from analyses.report import embed
 from analyses.report.requests import external_requests
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
+TEMPLATE, STYLE = (Path(__file__).with_name(f"page.{ending}") for ending in ("html.j2", "css"))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 VERSIONS = ("python", *record.PACKAGES)
 
@@ -33,7 +34,7 @@ def build(names: Sequence[str], preset: str, build: Path, out: Path) -> str:
     if requests := external_requests(page):
         raise record.RecordError(f"page: expected no request; got {', '.join(requests)}")
     record.write_atomically(out, lambda file: file.write(page.encode()))
-    made_from.write(out.with_suffix(".made"), [TEMPLATE])
+    made_from.write(out.with_suffix(".made"), [TEMPLATE, STYLE])
     measured = sum(claim.verdict != claims.UNMEASURED for claim in table)
     agreeing = sum(check["verdict"] == AGREES for check in checks)
     return (
@@ -57,6 +58,7 @@ def render(
     answers = sorted((a for item in analyses for a in item["answers"]), key=lambda a: a["place"])
     inside = sum(len(row["uri"]) + len(row["data"]) for row in (*figures, *answers))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        style=markupsafe.Markup(STYLE.read_text(encoding="utf-8")),
         claims=table,
         tally=[(verdict, counts[verdict]) for verdict in (*claims.VERDICTS, claims.UNMEASURED)],
         kinds=KINDS,
