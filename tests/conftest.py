@@ -72,6 +72,7 @@ OF_STRUCTURE = (
     "diagnosis_cells",
     "diagnosis_page",
     "docs",
+    "drawn",
     "initializers",
     "interop_flax",
     "interop_load",
@@ -83,6 +84,7 @@ OF_STRUCTURE = (
     "progress",
     "record",
     "report",
+    "report_page",
     "summary",
     "tasks",
     "training",
@@ -111,6 +113,17 @@ def pytest_runtest_setup(item):
 def dtype():
     """Default floating-point dtype of this run: float64 under JAX_ENABLE_X64=1, else float32."""
     return jnp.zeros(()).dtype
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A running browser; a test that asks for it is skipped where none is installed."""
+    from tests import browser
+
+    if browser.CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with browser.started() as running:
+        yield running
 
 
 @pytest.fixture(scope="module", autouse=True)

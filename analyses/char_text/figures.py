@@ -9,9 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from analyses.char_text.outcome import NAMES, thrown_off
+from analyses.char_text.outcome import NAMES, shown_figures, thrown_off
 from analyses.char_text.training import AHEAD, THRESHOLD
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from rnnjac import plot
 
 COLOURS = tuple(plot.COLOURS[i] for i in (1, 0, 2, 3, 4))
@@ -20,7 +20,7 @@ DASHED = {"color": plot.INK, "ls": "--", "lw": 1.0}
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
-    """Write every figure."""
+    """Write the figures that `shown_figures` names."""
     parts = {
         "bits": _bits,
         "training": _training,
@@ -28,16 +28,17 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
         "gradients": _gradients,
         "spectra": _spectra,
     }
-    save({f"char_{name}.svg": partial(part, arrays, facts) for name, part in parts.items()}, out)
+    shown = shown_figures(facts)
+    save({f"char_{name}.svg": partial(parts[name], arrays, facts) for name in shown}, out)
 
 
 def _titled(axes: Any) -> None:
     for ax, ahead in zip(axes, AHEAD, strict=True):
-        ax.set_title(f"{ahead} character{'s' * (ahead > 1)} ahead", fontsize=11)
+        ax.set_title(f"{ahead} character{'s' * (ahead > 1)} ahead")
 
 
 def _bits(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.9))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
     for k, ax in enumerate(axes):
         for m in range(len(NAMES)):
             run = f["best"][m][k]
@@ -47,7 +48,7 @@ def _bits(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
             ax.plot(np.full(held.size, m + 0.14), held, **look)
         for value, text in ((f["alone"][k], "single characters"), (f["one_before"][k], "pairs")):
             ax.axhline(value, **DASHED)
-            ax.annotate(text, (-0.45, value), (0, 3), textcoords="offset points", fontsize=9)
+            ax.annotate(text, (-0.45, value), (0, 3), textcoords="offset points")
         ax.set_xticks(range(len(NAMES)), [name.replace(", ", "\n") for name in NAMES])
         ax.margins(y=0.12)
         ax.set_xlim(-0.5, len(NAMES) - 0.5)
@@ -61,7 +62,7 @@ def _bits(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(2, 2, figsize=(9.8, 5.8), sharex=True, sharey="row")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.8), sharex=True, sharey="row")
     updates = a["updates"][1:]
     for k in range(len(AHEAD)):
         for m, name in enumerate(NAMES):
@@ -84,7 +85,7 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _steps(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.7))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7))
     every = sorted({run["rate"] for run in f["runs"]})
     for k, ahead in enumerate(AHEAD):
         for m, name in enumerate(NAMES):
@@ -116,7 +117,7 @@ def _steps(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _gradients(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.9), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9), sharey=True)
     mean = a["lags"].mean(axis=3) / np.log(10)  # (method, ahead, look, lag)
     lag = np.arange(mean.shape[-1])
     for k in range(len(AHEAD)):
@@ -133,7 +134,7 @@ def _gradients(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.9))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
     names = ("before", *("midway",) * (len(a["looks"]) - 2), "after training")
     for ax, (m, kind) in zip(axes, ((1, "tanh"), (4, "LSTM")), strict=True):
         rows = a[f"spectrum_{kind}"][m, 0]  # (look, seed, index)
@@ -146,7 +147,7 @@ def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
                 shown = np.where(np.isfinite(row), row, np.nan)
                 ax.plot(index, shown, color=colour, lw=width, label=None if seed else name)
         ax.axhline(0, color=plot.INK, lw=0.8)
-        ax.set_title(NAMES[m], fontsize=11)
+        ax.set_title(NAMES[m])
         ax.set_xlabel("index")
         ax.legend(loc="lower left")
     axes[0].set_ylabel("log singular value per step (nat)")

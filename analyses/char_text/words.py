@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from analyses.char_text.outcome import NAMES, thrown_off
+from analyses.char_text.outcome import NAMES, shown_figures, thrown_off
 from analyses.char_text.training import AHEAD, THRESHOLD, WEIGHT
 from analyses.common.words import Words
 
@@ -66,7 +66,12 @@ def _half_lag(logs: np.ndarray) -> int:
 
 
 def _captions(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Entry of the report for every figure."""
+    """Entry of the report for every figure that is drawn."""
+    shown = {f"char_{name}.svg" for name in shown_figures(f)}
+    return [row for row in _all_captions(a, f) if row["file"] in shown]
+
+
+def _all_captions(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> list[dict[str, str]]:
     held, seen = _best(a, f, "held_out"), _best(a, f, "seen")
     lags = a["lags"].mean(axis=3)
     reach = [_half_lag(lags[m, 0, -1]) for m in range(len(NAMES))]

@@ -11,7 +11,7 @@ from matplotlib import patheffects
 from matplotlib.colors import LogNorm
 
 from analyses.cliff import folds, surface
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from rnnjac import plot
 
 DASHED = {"color": plot.INK, "ls": "--", "lw": 1.1}
@@ -27,7 +27,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
 
 
 def _surface(a: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(10.8, 4.5))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.5))
     figure.get_layout_engine().set(w_pad=0.12)
     w, b = a["grid_w"], a["grid_b"]
     extent = (w[0], w[-1], b[0], b[-1])
@@ -75,7 +75,7 @@ _ARROW = {"arrowstyle": "-", "color": plot.INK, "lw": 0.8}
 
 
 def _wall(a: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 4.0))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0))
     w = np.linspace(3.5, 7, 400)
     axes[0].plot(w, surface.steepness(w), color=plot.COLOURS[0], label="on the wall, exact")
     found = np.hypot(*a["wall_gradient"].T)
@@ -110,7 +110,7 @@ def _wall(a: Mapping[str, np.ndarray]) -> Any:
 
 
 def _descent(a: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 3.9))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
     for k in (1, 2, 0):
         error = a["path_error"][k, 0]
         edges = np.unique(np.geomspace(1, error.size, 60).round().astype(int) - 1)
@@ -131,7 +131,7 @@ def _descent(a: Mapping[str, np.ndarray]) -> Any:
 
 
 def _bifurcation(a: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 4.0))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0))
     for ax, (name, unit) in zip(axes, folds.UNITS.items(), strict=True):
         x, b, multiplier = a[f"{name}_curve"].T
         nodes = a[f"{name}_nodes"]
@@ -151,7 +151,7 @@ def _bifurcation(a: Mapping[str, np.ndarray]) -> Any:
                 **{"textcoords": "offset points", "ha": "right" if sign > 0 else "left"},
                 arrowprops=_ARROW,
             )
-        ax.set_title(f"{name} unit, w = {folds.WEIGHT:g}", fontsize=11)
+        ax.set_title(f"{name} unit, w = {folds.WEIGHT:g}")
         ax.set(xlabel="bias b", xlim=(unit.middle - span, unit.middle + span))
         inside = x[np.abs(b - unit.middle) < span]
         ax.set_ylim(inside.min(), inside.max())

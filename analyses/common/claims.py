@@ -18,6 +18,7 @@ class Finding(NamedTuple):
     verdict: str
     measured: str
     analysis: str
+    figures: tuple[Mapping[str, Any], ...] = ()  # those that show it
 
 
 class Claim(NamedTuple):
@@ -199,7 +200,7 @@ def merge(measured: Iterable[Mapping[str, Any]]) -> list[Claim]:
     return [
         claim._replace(
             findings=tuple(
-                Finding(entry["verdict"], entry["measured"], entry["analysis"])
+                Finding(**{name: entry[name] for name in Finding._fields if name in entry})
                 for entry in measured
                 if entry["id"] == claim.id
             )

@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.eigenvalue_decay import networks, panels
+from analyses.eigenvalue_decay.panels import TITLES, WRONG
 from rnnjac import plot
 
-TITLES = ("linear", "tanh", "logistic", "ReLU")
 MARKERS = ("s", "o", "^", "D")
-WRONG = "#f3e3ea"
 
 
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
@@ -32,7 +31,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
 
 
 def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(2, 4, figsize=(10.6, 6.2), sharex="row", sharey=True)
+    figure, axes = plt.subplots(2, 4, figsize=(WIDTH, 6.2), sharex="row", sharey=True)
     alive = a["net_exponent"][np.isfinite(a["net_exponent"])]
     low, high = alive.min() - 0.15, alive.max() + 0.25
     a = {**a, "net_exponent": np.maximum(a["net_exponent"], low)}
@@ -44,7 +43,7 @@ def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
             ax.set(xlim=(left, right), ylim=(low, high))
             _dots(ax, a, x, "net_exponent", a["net_activation"] == kind)
     for ax, title in zip(axes[0], TITLES, strict=True):
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title)
         ax.axvline(0, color=plot.INK, lw=0.8, zorder=1)
         ax.fill_between([0, 4], -4, 0, color=WRONG, lw=0, zorder=0)
         ax.fill_between([-4, 0], 0, 4, color=WRONG, lw=0, zorder=0)
@@ -63,7 +62,7 @@ def _sweep(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
         Line2D([], [], color=plot.INK, ls="--", lw=1, label="identity line"),
         Patch(color=WRONG, label="rule has the wrong sign"),
     ]
-    figure.legend(handles=[*_keys(), *extra], loc="outside upper center", ncols=5, fontsize=9.5)
+    figure.legend(handles=[*_keys(), *extra], loc="outside upper center", ncols=5)
     return figure
 
 
@@ -90,7 +89,7 @@ def _keys() -> list[Line2D]:
 
 
 def _gradient(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.4))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.4))
     every = np.isfinite(a["net_exponent"]) & np.isfinite(a["net_gradient"])
     for ax, x, y in (
         (axes[0], "net_exponent", "net_gradient"),
@@ -109,7 +108,7 @@ def _gradient(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
 
 
 def _spectra(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 4, figsize=(10.6, 3.6), sharey=True)
+    figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.6), sharey=True)
     chosen, rates = a["full_net"], a["full_rates"]
     radius = a["net_radius"][chosen]
     tanh = a["net_activation"][chosen] == networks.ACTIVATIONS.index("tanh")
@@ -128,7 +127,7 @@ def _spectra(a: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Any:
         ax.set_ylim(1.2 * rates[np.isfinite(rates) & tanh[:, None, None]].min(), 1.5)
         ax.set_yticks([1, 0, -1, -2, -5, -10, -20, -50], "1 0 −1 −2 −5 −10 −20 −50".split())
         ax.minorticks_off()
-        ax.set_title(networks.FAMILIES[family], fontsize=11)
+        ax.set_title(networks.FAMILIES[family])
         ax.set_xlabel("index of the singular value")
     axes[0].set_ylabel("log σ per step (nat)")
     handles = [

@@ -8,15 +8,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from analyses.common.pictures import WIDTH
 from analyses.eigenvalue_decay import gain, training
 from rnnjac import plot
 
+TITLES = ("linear", "tanh", "logistic", "ReLU")
+WRONG = "#f3e3ea"  # where the rule has the wrong sign
 RULE = {"color": plot.INK, "ls": "--", "lw": 1.2}
 SHARES = (("vanishes", "#332288"), ("holds", "#dddddd"), ("explodes", "#cc6677"))
 
 
 def _examples(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.7))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.7))
     t = np.arange(len(a["tilted_held"]))
     left, middle, right = axes
     left.semilogy(t, a["tilted_held"], label="held at (0, 8)")
@@ -40,7 +43,7 @@ def _examples(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, ax = plt.subplots(figsize=(8.4, 4.4))
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
     g = a["gains"]
     markers = ("s", "o", "^", "D")
     names = {gain.LINEAR: "linear", gain.QUIET: "tanh, no input"}
@@ -64,7 +67,7 @@ def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _unit(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.6, 4.0))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 4.0))
     w = a["scan_weights"]
     left.axhline(0, color=plot.INK, lw=0.8)
     left.plot(w, np.log(w), **RULE, label="linear: ln w")
@@ -99,7 +102,7 @@ def _unit(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     names = ("PyTorch\nuniform", "Gaussian,\ndeviation 0.1", "Glorot\nuniform")
     names += ("orthogonal", "Gaussian,\ngain 2")
-    figure = plt.figure(figsize=(10.6, 6.4))
+    figure = plt.figure(figsize=(WIDTH, 6.4))
     above, below = figure.subfigures(2, 1, height_ratios=(1.0, 1.15))
     axes = above.subplots(1, len(names), sharey=True)
     counts = a["train_histogram"].mean(axis=(0, 3))  # (checkpoint, start, bin)
@@ -107,7 +110,7 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     for i, ax in enumerate(axes):
         ax.stairs(counts[-1, i], edges, fill=True, color=plot.COLOURS[2], alpha=0.55)
         ax.stairs(counts[0, i], edges, color=plot.COLOURS[0], lw=1.3)
-        ax.set_title(names[i].replace("\n", " "), fontsize=10)
+        ax.set_title(names[i].replace("\n", " "))
         ax.set_yscale("log")
         ax.set_xlabel("slope φ′")
     axes[0].set_ylabel("share of slopes per bin")
@@ -126,6 +129,37 @@ def _training(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     return figure
 
 
+# rows: label, what is right, what is wrong; facts of these names
+FORMULAS = (
+    ("sum of the lags = gradient", "sum_of_terms", None),
+    ("state cut: lags beyond 0", "cut_beyond_lag_0", None),
+    ("diag(φ′) W", "diagonal_left", "diagonal_right_wrong"),
+    ("latest factor left", "product_ways", "product_reversed"),
+)
+
+
+def _identities(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(1, 1.1))
+    lags = np.arange(len(a["term_norms"]))
+    left.bar(lags, a["term_norms"] / a["term_norms"].sum(), color=plot.COLOURS[0], lw=0)
+    left.set(xlabel="lag (steps)", ylabel="share of the gradient")
+    left.grid(axis="x", visible=False)
+    rows = np.arange(len(FORMULAS))
+    marks = ((1, "o", plot.COLOURS[0], "as claimed"), (2, "X", plot.COLOURS[1], "other order"))
+    for column, marker, colour, label in marks:
+        chosen = [(row, f[FORMULAS[row][column]]) for row in rows if FORMULAS[row][column]]
+        place, values = zip(*chosen, strict=True)
+        shown = np.maximum(values, f["eps"] / 10)  # an exact zero stands at the left edge
+        right.plot(shown, place, marker, color=colour, ms=7, mew=0, label=label)
+    right.axvline(f["eps"], color=plot.INK, lw=0.8, ls=":")
+    right.set(xscale="log", xlabel="relative difference", xlim=(f["eps"] / 20, 1e2))
+    right.set_xticks(10.0 ** np.arange(-16, 1, 4))
+    right.set_yticks(rows, [row[0] for row in FORMULAS])
+    right.set_ylim(len(rows) - 0.4, -0.6)
+    _above(right, 2)
+    return figure
+
+
 def _bars(ax: Axes, a: Mapping[str, np.ndarray], task: int, names: tuple[str, ...]) -> None:
     """Two stacked bars for each start: before training, and after it."""
     place = np.arange(len(names))
@@ -135,14 +169,14 @@ def _bars(ax: Axes, a: Mapping[str, np.ndarray], task: int, names: tuple[str, ..
             ax.bar(place + shift, share, 0.36, bottom=bottom, color=colour, lw=0)
             bottom = bottom + share
         for x in place + shift:
-            word = "before" if when == "init" else "after"
-            ax.text(x, -0.03, word, ha="center", va="top", fontsize=8)
-    ax.set_xticks(place, [f"\n{name}" for name in names], fontsize=9)
+            word = "start" if when == "init" else "end"
+            ax.text(x, -0.03, word, ha="center", va="top", fontsize=9)
+    ax.set_xticks(place, [f"\n{name}" for name in names])
     ax.tick_params(axis="x", length=0)
     ax.grid(axis="x", visible=False)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_ylim(0, 1)
-    ax.set_title(training.TASKS[task], fontsize=11)
+    ax.set_title(training.TASKS[task])
 
 
 def _above(ax: Axes, columns: int) -> None:
@@ -153,6 +187,7 @@ def _above(ax: Axes, columns: int) -> None:
 
 
 FIGURES = {
+    "eigenvalue_decay_identities.svg": _identities,
     "eigenvalue_decay_examples.svg": _examples,
     "eigenvalue_decay_gain.svg": _gain,
     "eigenvalue_decay_unit.svg": _unit,

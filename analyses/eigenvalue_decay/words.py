@@ -29,6 +29,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "file": "eigenvalue_decay.png",
+            "claims": ["S4", "S5"],
             "caption": f"Largest Lyapunov exponent λ₁ of {f['networks']} networks of {f['size']} "
             f"units, over {f['counted']} steps. Above: against ln ρ(W); the rule puts every point "
             f"on a side of zero, and is wrong in the shaded quadrants. Linear networks lie on the "
@@ -45,6 +46,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_gradient.png",
+            "claims": ["S4", "S5"],
             "caption": f"Rate of a backpropagated gradient against λ₁ of the same network: median "
             f"difference {f['gradient_gap_median']:.3f}, largest {f['gradient_gap_max']:.3f} nat "
             f"per step. λ₁, not ln ρ(W), says how fast the gradient shrinks or grows. Right: "
@@ -56,8 +58,8 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "file": "eigenvalue_decay_spectra.svg",
             "caption": "Every singular value of the product of Jacobians in driven tanh networks, "
-            "as log σ per step after a quarter, half and all of the steps (light to dark), for the "
-            "smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
+            "as log σ per step after a quarter, half and all of the steps (faint to strong), for "
+            "the smallest and the largest spectral radius. Dashed: ln ρ(W), the one number of the "
             "rule. Below −2 the axis is logarithmic.",
             "alt": "Four panels, one for each kind of matrix, with falling curves of log singular "
             "values per step against their index. The curves of the three times nearly coincide. "
@@ -66,6 +68,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_examples.svg",
+            "claims": ["S4", "S5"],
             "caption": f"Three networks that contradict the rule (dashed, ρᵗ). Left: "
             f"W = [[2, −4], [1, −1.75]] has spectral radius {f['tilted_radius']:.4f}; an input "
             f"that saturates its second unit leaves a Jacobian with eigenvalue "
@@ -81,6 +84,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_gain.svg",
+            "claims": ["S8"],
             "caption": f"λ₁ against the gain g of random recurrent weights; dots are networks, "
             f"lines are theory. Linear: ln g. Tanh without input: chaotic above g = 1, with slope "
             f"{f['gain_tanh_slope']:.2f} instead of 1 beyond g = 3. Under noise of deviation "
@@ -93,6 +97,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_unit.svg",
+            "claims": ["S10", "S11"],
             "caption": f"The single unit S ← tanh(w S). Left: rate against w; from any start but "
             f"exactly 0 it is negative on either side of w = 1. Middle: with w = 5 under noise, "
             f"the gradient reaches e^{f['latch_log_gradient']:.0f} (median), and the "
@@ -107,15 +112,27 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "eigenvalue_decay_training.svg",
+            "claims": ["S6", "S7", "S9"],
             "caption": f"Tanh networks from five starts, on tasks of "
             f"{round(1 / f['train_eps'])} steps, before and after {f['train_updates']} updates. "
             f"Above: how often each value of the slope φ′ occurs (line: before, filled: after). "
-            f"Below: share of networks whose loss gradient vanishes, holds (within a factor e over "
-            f"the sequence) or explodes.",
+            f"Below, at the start and at the end: share of networks whose loss gradient vanishes, "
+            f"holds (within a factor e over the sequence) or explodes.",
             "alt": "Five histograms, most of them highest near slope 1, that of gain 2 also near "
             "0. Below them stacked bars, two for each start: before training "
             f"{f['init_vanish']:.0%} of the four usual starts vanish and "
             f"{f['init_explode_wide']:.0%} of those with gain 2 explode, after training "
             f"{f['trained_vanish']:.0%} and {f['trained_explode_wide']:.0%}.",
+        },
+        {
+            "file": "eigenvalue_decay_identities.svg",
+            "claims": ["S1", "S2", "S3"],
+            "caption": "The chain rule itself, in a tanh network. Left: norm of what each lag adds "
+            "to the gradient of the recurrent weights, as a share of their sum. Right: relative "
+            "difference of each formula from automatic differentiation (dotted: one rounding); "
+            f"with the factors in the other order it is {f['diagonal_right_wrong']:.2f} for one "
+            f"step and {f['product_reversed']:.1f} for the product.",
+            "alt": "Left, bars that fall with the lag. Right, dots: the formulas as claimed lie "
+            "near 1e-15, the two in the other order near 1 and above.",
         },
     ]

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.flossing_effect.outcome import NEAR, rms
 from analyses.flossing_effect.training import CONDITIONS
 from rnnjac import plot
@@ -17,7 +17,6 @@ from rnnjac import plot
 BEFORE, AFTER = "#cc6677", "#332288"
 KINDS = (("#cc6677", "-"), ("#332288", "-"), ("#44aa99", "--"))  # of the conditions
 ZERO = {"color": plot.INK, "lw": 0.8, "zorder": 0.5}
-WIDTH = 4.2  # of a panel, in inches
 
 Arrays = Mapping[str, np.ndarray]
 Facts = Mapping[str, Any]
@@ -37,7 +36,7 @@ def draw(arrays: Arrays, facts: Facts, out: Path) -> None:
 
 
 def _panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Any, np.ndarray]:
-    size = (WIDTH * columns + 0.4, height * rows)
+    size = (WIDTH, height * rows)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **shared)
 
 
@@ -57,7 +56,7 @@ def _exponents(arrays: Arrays, facts: Facts) -> Any:
         for end in np.cumsum([stage["updates"] for stage in stages])[:-1]:
             ax.axvline(end, ls=":", **ZERO)
         ax.axhline(0, **ZERO)
-        ax.set_title(start["name"], fontsize=11)
+        ax.set_title(start["name"])
         ax.set_xlabel("updates of flossing")
     axes[0, 0].set_ylabel("Lyapunov exponents (nat per step)")
     return figure
@@ -83,7 +82,7 @@ def _gradients(arrays: Arrays, facts: Facts) -> Any:
             below.plot(lags, norms.mean(0), color=colour, lw=1.8, label=label)
         for ax in axes[:, column]:
             ax.axhline(0, **ZERO)
-        axes[0, column].set_title(start["name"], fontsize=11)
+        axes[0, column].set_title(start["name"])
         axes[0, column].set_xlabel("index i")
         axes[1, column].set_xlabel("lag (steps back)")
     axes[0, 0].set_ylabel(f"log σᵢ / {facts['span']} (nat per step)")
@@ -107,7 +106,7 @@ def _grid(arrays: Arrays, facts: Facts, name: str, x: np.ndarray, **shared: Any)
         for made in arrays["task_breaks"]:
             ax.axvline(made, ls=":", **ZERO)
         if row == 0:
-            ax.set_title(facts["starts"][column]["name"], fontsize=11)
+            ax.set_title(facts["starts"][column]["name"])
         if row == len(delays) - 1:
             ax.set_xlabel("updates of training")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

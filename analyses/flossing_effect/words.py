@@ -98,7 +98,8 @@ def _exponents(arrays: Arrays, facts: Facts) -> tuple[str, str]:
     caption = (
         f"The {facts['top']} leading exponents of networks of {facts['units']} units while they "
         f"are flossed, measured along {facts['steps']} steps of an input that flossing does not "
-        "see: one network in bold, the others thin, the first exponent darkest. Shaded: "
+        "see: one network in bold, the others thin, from the first exponent (violet) to the last "
+        "(green). Shaded: "
         f"|λ| < {outcome.NEAR:g}. Dotted: where flossing goes on with longer trajectories. {ends}."
     )
     alt = (

@@ -15,7 +15,7 @@ Found = Mapping[str, Any]  # what estimates.estimates gives
 def captions(arrays: Arrays, found: Found) -> list[dict[str, str]]:
     """File, caption and alternative text of each figure."""
     return [
-        {"file": f"gates_learn_{name}.svg", "caption": caption, "alt": alt}
+        {"file": f"gates_learn_{name}.svg", "caption": caption, "alt": alt, "claims": ["S25"]}
         for name, (caption, alt) in {
             "gates": _gates(found),
             "units": _units(arrays),

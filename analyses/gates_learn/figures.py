@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.colors import Normalize
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.gates_learn.selection import CENTRAL, INDICES, example, shown
 from analyses.gates_learn.training import CONSTANT, LEARNED
 from rnnjac import plot
@@ -42,7 +42,7 @@ def _lines(ax: Any, x: np.ndarray, values: np.ndarray, arrays: Mapping[str, np.n
 
 
 def _gates(arrays: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 5.4), sharex=True, sharey="row")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey="row")
     for row, name in zip(axes, ("around_gates", "around_growth"), strict=True):
         for marker, ax in enumerate(row):
             _lines(ax, arrays["offsets"], arrays[f"order_{name}"][:, :, :, marker], arrays)
@@ -50,7 +50,7 @@ def _gates(arrays: Mapping[str, np.ndarray]) -> Any:
     axes[0, 0].set_ylabel("log f, mean of units (nat)")
     axes[1, 0].set_ylabel("growth of the gradient\nback over the step (nat)")
     for marker in range(2):
-        axes[0, marker].set_title(f"marker {marker + 1}", fontsize=11)
+        axes[0, marker].set_title(f"marker {marker + 1}")
         axes[1, marker].axhline(0, color=plot.INK, lw=0.8, zorder=0.5)
         axes[1, marker].set_xlabel("steps from the marker")
     figure.legend(
@@ -68,7 +68,7 @@ def _units(arrays: Mapping[str, np.ndarray]) -> Any:
     logs = logs - np.nanmean(logs, axis=(1, 2), keepdims=True)
     order = np.argsort(arrays["order_unit_contrast"][LEARNED, seed, 1])
     limit = np.nanmax(np.abs(logs))
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 5.6), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.6), sharex=True, sharey=True)
     offsets = arrays["offsets"]
     edges = (offsets[0] - 0.5, offsets[-1] + 0.5, order.size + 0.5, 0.5)
     for when, row in enumerate(axes):
@@ -83,7 +83,7 @@ def _units(arrays: Mapping[str, np.ndarray]) -> Any:
             )
             ax.grid(False)
             ax.set_facecolor(plot.UNDEFINED)
-            ax.set_title(f"marker {marker + 1}, {('before', 'after')[when]} training", fontsize=11)
+            ax.set_title(f"marker {marker + 1}, {('before', 'after')[when]} training")
         row[0].set_ylabel("unit")
     for ax in axes[1]:
         ax.set_xlabel("steps from the marker")
@@ -96,7 +96,7 @@ def _units(arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _gradient(arrays: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(10.8, 3.7))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.7))
     _lines(axes[0], arrays["span"], arrays["order_gradients"], arrays)
     axes[0].axvline(0, **MARKS)
     axes[0].set_xlabel("steps since marker 1 was read")
@@ -124,7 +124,7 @@ def _gradient(arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _digits(arrays: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.6))
+    figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 4.6))
     ink = arrays["digits_dark_gates"] - arrays["digits_blank_gates"]
     columns = (
         (arrays["digits_gates"], "log f (nat)", False),
@@ -142,7 +142,7 @@ def _digits(arrays: Mapping[str, np.ndarray]) -> Any:
             ax.set_xticks([]), ax.set_yticks([])
         extend = "both" if centred else "neither"
         figure.colorbar(image, ax=column, shrink=0.8, extend=extend)
-        column[0].set_title(label, fontsize=11)  # beside the bar it would stand on the next panel
+        column[0].set_title(label)  # beside the bar it would stand on the next panel
     for ax, name in zip(axes[:, 0], ("before", "after"), strict=True):
         ax.set_ylabel(f"{name} training")
     return figure

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.lstm_carousel import flow, panels
 from analyses.lstm_carousel.terms import FORGET_BIASES
 from rnnjac import plot
@@ -25,13 +25,14 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
         "lstm_carousel_growth.svg": _growth,
         "lstm_carousel_terms.svg": _terms,
         "lstm_carousel_gates.svg": _gates,
+        "lstm_carousel_structure.svg": _structure,
         **panels.FIGURES,
     }
     save({name: partial(part, arrays, facts) for name, part in parts.items()}, out)
 
 
 def _truncation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.6))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6))
     lag = np.arange(a["cut_cosine"].shape[-1])
     for i, gain in enumerate(flow.GAINS):
         style = {"color": plot.COLOURS[i], "lw": 1.3}
@@ -44,18 +45,18 @@ def _truncation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     low, high = axes[1].get_ylim()
     axes[1].set_ylim(min(low, 0.09), max(high, 11))
     axes[0].set_ylim(bottom=-0.65)
-    axes[0].legend(loc="lower left", fontsize=9, ncols=2)
+    axes[0].legend(loc="lower left", ncols=2)
     names = [f"b = {b:g}".replace("-", "−") for b in flow.GATE_BIASES] + ["b = 0, noise"]
     for i, (name, row) in enumerate(zip(names, a["drift_slopes"], strict=True)):
         axes[2].plot(np.arange(1, row.size + 1), row, color=plot.COLOURS[i], lw=1.3, label=name)
     axes[2].axhline(0, ls="--", color=plot.INK, lw=1.2, label="sum, dc/dc")
     axes[2].set(xlabel="time (steps)", ylabel="ln dh/dc (nat)")
-    axes[2].legend(loc="lower left", fontsize=9, labelspacing=0.3)
+    axes[2].legend(loc="lower left", labelspacing=0.3)
     return figure
 
 
 def _growth(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 4, figsize=(10.6, 3.3), sharey=True)
+    figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.3), sharey=True)
     titles = ("1997: bound 2t", "f = 1: bound t", "f = σ(1)", "f = σ(4)")
     t = np.arange(1, a["growth_size"].shape[-1] + 1)
     for ax, title, sizes, bound in zip(
@@ -66,7 +67,7 @@ def _growth(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         ):
             ax.loglog(t, row, color=colour, lw=1.4, label=name)
         ax.loglog(t, bound, label="bound", **DASHED)
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title)
         ax.set_xlabel("time (steps)")
     axes[0].set_ylabel("largest |C|")
     handles, labels = axes[0].get_legend_handles_labels()
@@ -75,7 +76,7 @@ def _growth(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _terms(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(10.0, 4.0), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0), sharey=True)
     lag = np.arange(1, a["term_four"].shape[-1])
     for name, label, colour in (
         ("term_forget", "product of f alone", plot.COLOURS[1]),
@@ -113,13 +114,13 @@ def _terms(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     for ax in axes:
         ax.set(yscale="log", xlabel="lag t − k (steps)", ylim=(FLOOR, 10))
         ax.set_yticks(10.0 ** np.arange(-16, 1, 4))
-        ax.legend(fontsize=9, loc="center right")
+        ax.legend(loc="center right")
     axes[0].set_ylabel("relative error of dC/dC")
     return figure
 
 
 def _gates(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.7))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.7))
     axes[0].loglog(a["path_gains"], a["path_ratio"], marker="o", ms=4, color=plot.COLOURS[0])
     axes[0].axhline(1, **DASHED)
     axes[0].set(xlabel="recurrent gain", ylabel="gate paths / forget gate")
@@ -143,4 +144,27 @@ def _gates(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         Line2D([], [], label="−1/ln σ(b_f)", **DASHED),
     ]
     axes[2].legend(handles=handles, loc="upper left")
+    return figure
+
+
+VERSIONS = ("1997, exact", "1997, truncated", "2000, forget gate")
+UNITS = ("w = 1", "w = −1", "w = 0.99")
+
+
+def _structure(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.9))
+    kinds = ("exact", "cut", "later")
+    units = ("carousel", "flip", "leak")
+    columns = (
+        (VERSIONS, [f[f"structure_{k}_blocks"] for k in kinds], "blocks of weights"),
+        (VERSIONS, [f[f"structure_{k}_from_h"] for k in kinds], "derivatives by h not zero"),
+        (UNITS, [f[f"unit_{u}_last"] for u in units], f"|product| over {f['unit_lags']} steps"),
+    )
+    for ax, (names, values, label) in zip(axes, columns, strict=True):
+        bars = ax.barh(range(3), values, color=plot.COLOURS[0], height=0.55, lw=0)
+        labels = [f"{value:.2g}" if value < 1 else f"{value:g}" for value in values]
+        ax.bar_label(bars, labels, padding=4)
+        ax.set_yticks(range(3), names)
+        ax.set(xlabel=label, ylim=(2.6, -0.6), xlim=(0, 1.18 * max(values)))
+        ax.grid(axis="y", visible=False)
     return figure

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from analyses.common.pictures import WIDTH
 from analyses.lstm_carousel import ablation, rates
 from rnnjac import plot
 
@@ -21,7 +22,7 @@ DASHES = ("-", "--", "-.", "-", "--", ":")
 
 
 def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(10.6, 4.0), width_ratios=(1.1, 1))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0), width_ratios=(1.1, 1))
     logs = a["spectra_logs"][:, :, 1]
     edges = ((1, np.inf), (-1, 1), (np.log(1e-3), -1), (-np.inf, np.log(1e-3)))
     names = ("above e", "within a factor e of 1", "1/e to 1e-3", "below 1e-3")
@@ -35,7 +36,7 @@ def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     axes[0].set_yticks(rows, LOGS)
     axes[0].set(xlabel="share of singular values", xlim=(0, 1))
     axes[0].grid(False)
-    axes[0].legend(ncols=2, loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=9)
+    axes[0].legend(ncols=2, loc="lower center", bbox_to_anchor=(0.4, 1.0))
     index = np.arange(1, logs.shape[-1] + 1)
     for i, name in enumerate(LOGS):
         style = {"color": plot.COLOURS[i], "ls": DASHES[i], "lw": 1.6, "label": name}
@@ -45,12 +46,12 @@ def _spectra(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     axes[1].set_yticks([1, 0, -1, -10, -100, -1000], "1 0 −1 −10 −100 −1000".split())
     axes[1].minorticks_off()
     axes[1].set(xlabel="index of the singular value", ylabel="log σ (nat)")
-    axes[1].legend(fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
+    axes[1].legend(ncols=2, loc="lower center", bbox_to_anchor=(0.45, 1.0))
     return figure
 
 
 def _exponents(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(10.0, 3.9))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
     values = a["rate_values"].mean(axis=1)
     span = 1 / f["rate_span"]
     axes[0].axhspan(-span, span, color=plot.FAINT, zorder=0)
@@ -68,12 +69,12 @@ def _exponents(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     axes[0].set(xlabel="index", ylabel="λ (nat per step)")
     axes[1].axvline(0, color=plot.INK, lw=0.8)
     axes[1].set(xlabel="growth in one step (nat)", ylabel="density", yscale="log")
-    axes[0].legend(fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.5))
+    axes[0].legend(loc="center right", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.6), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
     for i, (ax, title) in enumerate(zip(axes, ("without input", "under noise"), strict=True)):
         for key, name, colour, marker in (
             ("gain_lstm", "LSTM", plot.COLOURS[0], "o"),
@@ -86,7 +87,7 @@ def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
         ax.set_xscale("log")
         ax.set_xticks([0.5, 1, 2, 4, 8, 16], "0.5 1 2 4 8 16".split())
         ax.minorticks_off()
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title)
         ax.set_xlabel("recurrent gain")
     axes[0].set_ylabel("$\\lambda_1$ (nat per step)")
     axes[0].legend(loc="upper left")
@@ -94,7 +95,7 @@ def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _ablation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(10.6, 3.9))
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9))
     width = max(1, a["task_curves"].shape[-1] // 30)
     mean = np.ones(width) / width
     for i, name in enumerate(ablation.VARIANTS):
@@ -113,7 +114,7 @@ def _ablation(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     axes[2].set_yticks([0, 1, 10, 100], "0 1 10 100".split())
     axes[2].minorticks_off()
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=9)
+    figure.legend(handles, labels, loc="outside upper center", ncols=6)
     return figure
 
 

@@ -30,6 +30,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "file": "lstm_carousel_truncation.svg",
+            "claims": ["S17", "S18"],
             "caption": f"The cell of 1997. Left: cosine between what each lag adds to the "
             f"truncated and to the exact gradient of the weights, {flow.HIDDEN} cells, medians of "
             f"{f['cut_seeds']} networks. Small recurrent weights, as the paper started with, make "
@@ -44,6 +45,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_growth.svg",
+            "claims": ["S20"],
             "caption": f"Largest |C_t| among {f['growth_seeds']} networks' units (median), for "
             "three inputs: noise, a constant, and one that holds input gate and candidate at 1. "
             "Dashed: the bounds 2t, t and (1 − fᵗ)/(1 − f). Growth without a forget gate is "
@@ -54,6 +56,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_terms.svg",
+            "claims": ["S22a", "S22b"],
             "caption": f"Relative error of two formulas for dC_t/dC_k against the lag t − k. "
             f"Left: {f['term_networks']} LSTMs of {f['term_units']} units with N(0, 1) weights, "
             f"median and 5 to 95% band. The four-term product is exact over one step, and at any "
@@ -67,6 +70,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_gates.svg",
+            "claims": ["S21", "S24"],
             "caption": f"Left: size of the paths through the gates beside the forget gate, "
             f"‖A diag(o tanh′(C))‖ / ‖f‖, {f['path_hidden']} units; they outweigh it above gain "
             f"{f['path_crossing']:.1f}. Middle: distance of G = dC_t/dC_{{t−1}} from the identity "
@@ -80,6 +84,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_spectra.svg",
+            "claims": ["S12"],
             "caption": f"Singular values of the product over {f['spectra_span']} steps of "
             f"noise-driven networks with a state of {f['spectra_state']} numbers, all seeds. "
             f"Left: share within each range. Right: against the index, logarithmic below −1. An "
@@ -92,6 +97,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_exponents.svg",
+            "claims": ["S23"],
             "caption": f"Left: Lyapunov exponents of five networks of {f['rate_hidden']} units "
             f"under the same noise (mean over seeds); band: |λ| < 1/{f['rate_span']}. Right: "
             f"growth of the leading direction at each step, which changes side in plain networks "
@@ -103,6 +109,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_gain.svg",
+            "claims": ["S27"],
             "caption": f"λ₁ against the recurrent gain of LSTM (forget bias 1) and tanh network, "
             f"{f['gain_hidden']} units; dots are networks, lines medians. Under noise it turns "
             f"positive at gain {f['gain_cross_lstm_driven']:.2f} (tanh: "
@@ -113,6 +120,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "lstm_carousel_ablation.svg",
+            "claims": ["S26"],
             "caption": f"Left: error while learning to recall one marked value over "
             f"{f['task_steps']} steps (median of {f['task_seeds']}, running mean; variance 1). "
             f"Middle: growth of the leading direction before training. Right: largest cell state. "
@@ -122,5 +130,16 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
             "addition alone falls slowly, the others stay near 1. Middle, neither, gates and "
             "forget bias 1 fall steeply, the rest stay near zero. Right, the cell state grows "
             "linearly with addition and stays bounded with a forget gate.",
+        },
+        {
+            "file": "lstm_carousel_structure.svg",
+            "claims": ["S15", "S16", "S19"],
+            "caption": f"What the cell is made of, counted in cells of {f['structure_units']} "
+            "units. Left: blocks of weights; the forget gate came in 2000 as the fourth. Middle: "
+            "entries of the derivatives by the output h of the step before that are not zero; the "
+            "truncation of 1997 cuts all. Right: modulus of the product of derivatives of one unit "
+            "that feeds itself with weight w and slope 1.",
+            "alt": "Three bar charts. Three, three and four blocks; many derivatives, none, and "
+            "many; products 1, 1 and nearly 0.",
         },
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 
 INSIDE, OUTSIDE, BEYOND = "#0b5a8a", "#8f1d4f", "#f3d9e4"
 LEAST, MOST = 1e-6, 1e3  # of the ratios shown
@@ -34,7 +34,7 @@ def _strips(ratio: np.ndarray, names: list[str]) -> Any:
     count = np.bincount(place)[place]
     height = place + 0.5 * ((rank + 0.5) / count - 0.5)
     within = ratio <= 1
-    figure, ax = plt.subplots(figsize=(7.6, 0.4 * len(sections) + 1.0))
+    figure, ax = plt.subplots(figsize=(WIDTH, 0.4 * len(sections) + 1.0))
     ax.axvspan(1, MOST, color=BEYOND, lw=0)
     ax.axvline(1, color=OUTSIDE, lw=1)
     ax.plot(ratio[within], height[within], "o", ms=4.5, mew=0, color=INSIDE, alpha=0.75)

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.relu_and_identity import networks
 from rnnjac import plot
 
@@ -22,7 +22,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
 
 
 def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.8, 4.0), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.0), sharey=True)
     grid, rates = a["gain_grid"], a["gain_rates"]
     names = ("ReLU, no input", "ReLU, noise", "tanh, noise")
     for i, (name, ls) in enumerate(zip(names, ("-", "-.", "--"), strict=True)):
@@ -35,14 +35,14 @@ def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
     axes[0].set_xticks([0.7, 1, 1.4, 2, 2.8], "0.7 1 1.4 2 2.8".split())
     axes[0].minorticks_off()
     axes[0].set(xlabel="gain g", ylabel="$\\lambda_1$ (nat per step)")
-    axes[0].legend(fontsize=9, loc="lower right")
+    axes[0].legend(loc="lower right")
     x = np.log(a["gain_radii"])
     axes[1].fill_between([0, 2], -2, 0, color="#f3e3ea", lw=0, zorder=0, label="rule is wrong")
     axes[1].plot(x, rates[0], ls="", marker="o", ms=4, color=plot.COLOURS[0])
     axes[1].axline((0, 0), slope=1, label="λ₁ = ln ρ(W)", **{**DASHED, "ls": ":"})
     axes[1].axvline(0, color=plot.INK, lw=0.8)
     axes[1].set(xlabel="ln ρ(W)", xlim=(x.min() - 0.1, x.max() + 0.1))
-    axes[1].legend(fontsize=9, loc="upper left")
+    axes[1].legend(loc="upper left")
     low = min(rates[0].min(), rates[2].min())
     axes[0].set_ylim(low - 0.1, rates[0].max() + 0.25)
     for ax in axes:
@@ -51,7 +51,7 @@ def _gain(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _masks(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.9))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
     t = np.arange(1, len(a["tilted_logs"]) + 1)
     power, logs = np.eye(2), []
     for _ in t:
@@ -79,7 +79,7 @@ def _masks(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
 
 
 def _rank(a: Mapping[str, np.ndarray], f: Mapping[str, Any]) -> Any:
-    figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.8), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharey=True)
     for i, bias in enumerate(networks.THRESHOLDS):
         colour, name = plot.COLOURS[i], f"bias {bias:g}".replace("-", "−")
         times = a["rank_times"]

@@ -66,6 +66,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "file": "relu_gain.svg",
+            "claims": ["S13", "S14"],
             "caption": f"Largest Lyapunov exponent λ₁ of Gaussian networks of {f['gain_units']} "
             f"units. Left: against the gain; dots are networks without input, lines medians. Half "
             f"of the ReLU units are active at a time, so that λ₁ = ln(g/√2) (dashed) rather than "
@@ -78,6 +79,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "relu_masks.svg",
+            "claims": ["S13"],
             "caption": f"Left: log σ₁ of the product for W = [[2, −4], [1, −1.75]], of spectral "
             f"radius {f['tilted_radius']:.4f}, at rest at (1, 0) where the second unit is silent: "
             f"it doubles at each step, while the plain power of W shrinks. Right: spectral radius "
@@ -89,6 +91,7 @@ def _captions(f: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "file": "relu_rank.svg",
+            "claims": ["S14"],
             "caption": f"Left: directions not yet lost after each lag, in driven networks of "
             f"{f['rank_units']} units at the critical gain, three biases: singular values that are "
             f"not exactly zero (lines, mean over networks) and the least number of active units so "

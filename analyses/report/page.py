@@ -3,23 +3,23 @@
 The page is a single file: style and figures stand inside it, and opening it requests nothing.
 """
 
-import base64
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from analyses.common import claims, command, folders, made_from, record
 from analyses.common.checks import AGREES, DIFFERS
-from analyses.common.words import with_minus_signs
+from analyses.common.words import Answer, with_minus_signs
+from analyses.report import embed
 from analyses.report.requests import external_requests
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
-IMAGES = {".svg": "image/svg+xml", ".png": "image/png"}
+TEMPLATE, STYLE = (Path(__file__).with_name(f"page.{ending}") for ending in ("html.j2", "css"))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 VERSIONS = ("python", *record.PACKAGES)
 
@@ -27,16 +27,20 @@ VERSIONS = ("python", *record.PACKAGES)
 def build(names: Sequence[str], preset: str, build: Path, out: Path) -> str:
     """Write the page of the named analyses to ``out``; return one line that sums it up."""
     analyses = sorted((_analysis(name, preset, build) for name in names), key=_place)
+    _number(analyses)
     table = claims.merge(claim for item in analyses for claim in item["claims"])
     checks = [check for item in analyses for check in item["checks"]]
     page = render(table, checks, analyses)
     if requests := external_requests(page):
         raise record.RecordError(f"page: expected no request; got {', '.join(requests)}")
     record.write_atomically(out, lambda file: file.write(page.encode()))
-    made_from.write(out.with_suffix(".made"), [TEMPLATE])
+    made_from.write(out.with_suffix(".made"), [TEMPLATE, STYLE])
     measured = sum(claim.verdict != claims.UNMEASURED for claim in table)
     agreeing = sum(check["verdict"] == AGREES for check in checks)
-    return f"{measured} of {len(table)} claims measured, {agreeing} of {len(checks)} checks agree"
+    return (
+        f"{measured} of {len(table)} claims measured, {agreeing} of {len(checks)} checks agree, "
+        f"{len(page) / 1e6:.1f} MB"
+    )
 
 
 def render(
@@ -50,7 +54,11 @@ def render(
     )
     environment.filters["number"] = number
     counts = Counter(claim.verdict for claim in table)
+    figures = [figure for item in analyses for figure in item["figures"]]
+    answers = sorted((a for item in analyses for a in item["answers"]), key=lambda a: a["place"])
+    inside = sum(len(row["uri"]) + len(row["data"]) for row in (*figures, *answers))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        style=markupsafe.Markup(STYLE.read_text(encoding="utf-8")),
         claims=table,
         tally=[(verdict, counts[verdict]) for verdict in (*claims.VERDICTS, claims.UNMEASURED)],
         kinds=KINDS,
@@ -58,6 +66,9 @@ def render(
         check_count=len(checks),
         agree_count=sum(check["verdict"] == AGREES for check in checks),
         analyses=analyses,
+        answers=answers,
+        figure_count=len(figures),
+        megabytes=f"{inside / 1e6:.1f}",
         versions=VERSIONS,
     )
 
@@ -94,16 +105,50 @@ def _analysis(name: str, preset: str, build: Path) -> dict[str, Any]:
     arrays, meta = command.stored(name, preset, build)
     words = _printed(folders.part(name, "words").words(arrays, meta["facts"])._asdict())
     drawn = command.figure_folder(preset, build)
-    words["figures"] = [{**row, "uri": _data_uri(drawn / row["file"])} for row in words["figures"]]
+    words["figures"] = [_figure(row, words["claims"], drawn) for row in words["figures"]]
     words["claims"] = [
-        {"id": number, "verdict": verdict, "measured": measured, "analysis": name}
+        {
+            "id": number,
+            "verdict": verdict,
+            "measured": measured,
+            "analysis": name,
+            "figures": tuple(row for row in words["figures"] if number in row["claims"]),
+        }
         for number, (verdict, measured) in words["claims"].items()
     ]
     try:
         claims.validate(words["claims"])
     except ValueError as problem:
         raise record.RecordError(f"{name}: {problem}") from problem
-    return {**words, "name": name, "provenance": meta["provenance"]}
+    found = []
+    if folders.has(name, "answers"):
+        found = folders.part(name, "answers").answers(arrays, meta["facts"])
+    answers = [_answer(answer, words["figures"]) for answer in found]
+    return {**words, "answers": answers, "name": name, "provenance": meta["provenance"]}
+
+
+def _figure(row: Mapping[str, Any], measured: Container[str], drawn: Path) -> dict[str, Any]:
+    """What the template shows of a figure, and which of the claims measured it shows."""
+    path = drawn / row["file"]
+    shown = [claim for claim in row.get("claims", ()) if claim in measured]
+    added = {"claims": shown, "uri": embed.image(path), "data": embed.stored_table(path)}
+    return {**row, **added, "stem": path.stem, "id": f"figure-{path.stem}"}
+
+
+def _answer(answer: Answer, figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the template shows of an answer, with the figure that shows all of it."""
+    shown = {row["file"]: row for row in figures}
+    if answer.figure not in shown:
+        raise record.RecordError(f"{answer.figure}: expected a figure of the analysis that answers")
+    words = answer._asdict() | {"sentence": with_minus_signs(answer.sentence)}
+    return {**words, **embed.panel(answer), "figure": shown[answer.figure]}
+
+
+def _number(analyses: Sequence[Mapping[str, Any]]) -> None:
+    """Give every figure its number on the page."""
+    figures = (figure for item in analyses for figure in item["figures"])
+    for number, figure in enumerate(figures, 1):
+        figure["number"] = number
 
 
 def _place(item: Mapping[str, Any]) -> tuple[int, str]:
@@ -118,14 +163,6 @@ def _printed(words: Any) -> Any:
         # a file keeps its name
         return {k: words[k] if k == "file" else _printed(words[k]) for k in words}
     return [_printed(w) for w in words] if isinstance(words, (list, tuple)) else words
-
-
-def _data_uri(path: Path) -> str:
-    if path.suffix not in IMAGES:
-        raise record.RecordError(f"{path}: expected a figure in {' or '.join(IMAGES)}")
-    if not path.is_file():
-        raise record.RecordError(f"{path}: no such figure; draw it first")
-    return f"data:{IMAGES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _by_section(checks: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

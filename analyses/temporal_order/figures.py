@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from analyses.temporal_order import panels
 from analyses.temporal_order.counts import shown_figures, shown_start
 from analyses.temporal_order.networks import SOLVED
@@ -22,7 +22,6 @@ METHOD_COLOURS = ("#cc6677", "#44aa99", "#332288")
 THRESHOLD_COLOURS = ("#44aa99", "#999933")
 METHOD_MARKERS = ("s", "o", "D")
 START_MARKERS = ("^", "o", "s")
-WIDTH = 9.8  # inches: that of most figures, so that all have letters of one size on the page
 FLOOR = 1e-4  # a share of errors below it is drawn on the bottom edge: one of 10 000
 
 # what is followed during training: title, and the level that it is to reach
@@ -57,7 +56,7 @@ def _success(a: Mapping[str, np.ndarray]) -> Any:
             x = place + 0.09 * (method - 1)
             look = {"color": METHOD_COLOURS[method], "marker": METHOD_MARKERS[method], "ms": 6}
             ax.plot(x, share[:, i, method], label=label, lw=1.4, clip_on=False, **look)
-        ax.set_title(str(name), fontsize=11)
+        ax.set_title(str(name))
         ax.set_xticks(place, [str(n) for n in lengths])
         ax.set_xlim(-0.4, len(lengths) - 0.6)
         ax.set_xlabel("length (steps)")
@@ -82,7 +81,7 @@ def _training(a: Mapping[str, np.ndarray]) -> Any:
             look = {"ls": ":"} if name == "error" else {}
             ax.axhline(line, color=plot.INK, lw=0.8, zorder=0.5, **look)
             if i == 0:
-                ax.set_title(label, fontsize=11)
+                ax.set_title(label)
             if i == len(lengths) - 1:
                 ax.set_xlabel("thousand updates")
         row[0].set_ylabel(f"{lengths[i]} steps")
@@ -128,7 +127,7 @@ def _generalisation(a: Mapping[str, np.ndarray]) -> Any:
         ax.set_xticks(x, [str(n) for n in x])
         ax.minorticks_off()
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g}%"))
-        ax.set_title(f"solved at {a['lengths'][i]}", fontsize=11)
+        ax.set_title(f"solved at {a['lengths'][i]}")
         ax.set_xlabel("length tested (steps)")
     axes[0, 0].set_ylabel("errors on fresh sequences")
     used = sorted({int(m) for m in np.argwhere(good)[:, 2]}) or [OMEGA]

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from analyses.common.pictures import WIDTH
 from analyses.temporal_order.counts import shown_length
 from rnnjac import plot
 
@@ -23,7 +24,7 @@ def spectra(a: Mapping[str, np.ndarray]) -> Any:
     at = shown_length(a)
     starts = a["starts"]
     figure, axes = plt.subplots(
-        len(starts), 3, figsize=(9.8, 2.9 * len(starts) + 0.6), squeeze=False
+        len(starts), 3, figsize=(WIDTH, 2.9 * len(starts) + 0.6), squeeze=False
     )
     for start, row in enumerate(axes):
         good = a["solved"][at, start] >= 0  # (method, seed)
@@ -50,7 +51,7 @@ def spectra(a: Mapping[str, np.ndarray]) -> Any:
         ax.set_xlabel(label)
     titles = ("gradient by lag", "singular values of the product", "rate against ln ρ(W)")
     for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title)
     handles = [plt.Line2D([], [], color=c, ls=s, lw=2, label=name) for name, c, s, _ in GROUPS]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import SymLogNorm
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analyses.common.pictures import save
+from analyses.common.pictures import WIDTH, save
 from rnnjac import plot
 
 BAND = (0.1, 0.9)  # quantiles
@@ -22,6 +22,7 @@ COLOURS = tuple(plot.COLOURS[i] for i in (1, 0, 3))  # of the gains
 def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) -> None:
     """Write every figure."""
     parts = {"training": _training, "gradients": _gradients, "spectra": _spectra, "reach": _reach}
+    parts["slopes"] = _slopes
     save({f"trained_digits_{name}.svg": partial(part, arrays) for name, part in parts.items()}, out)
 
 
@@ -29,7 +30,7 @@ def draw(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], out: Path) 
 
 
 def _training(arrays: Mapping[str, np.ndarray]) -> Any:
-    figure, axes = plt.subplots(2, 3, figsize=(9.6, 5.4), sharex=True)
+    figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 5.4), sharex=True)
     stops, updates = arrays["stops"], np.arange(1, arrays["losses"].shape[-1] + 1)
     window = max(1, updates.size // 60)
     whole = updates.size // window * window
@@ -87,10 +88,10 @@ def _shown(arrays: Mapping[str, np.ndarray]) -> list[int]:
 
 def _panels(arrays: Mapping[str, np.ndarray], height: float = 3.4, rows: int = 1) -> Any:
     figure, axes = plt.subplots(
-        rows, len(arrays["gains"]), figsize=(9.6, height), sharex=True, squeeze=False
+        rows, len(arrays["gains"]), figsize=(WIDTH, height), sharex=True, squeeze=False
     )
     for place, gain in zip(axes[0], arrays["gains"], strict=True):
-        place.set_title(f"gain {gain:g}", fontsize=11)
+        place.set_title(f"gain {gain:g}")
     return figure, axes
 
 
@@ -140,13 +141,36 @@ def _spectra(arrays: Mapping[str, np.ndarray]) -> Any:
     return figure
 
 
+# Slopes, and what the early pixels count for
+
+
+def _slopes(arrays: Mapping[str, np.ndarray]) -> Any:
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.5))
+    stops = arrays["stops"]
+    for number, (gain, colour) in enumerate(zip(arrays["gains"], COLOURS, strict=True)):
+        near = 100 * arrays["slope_near_one"][number]
+        axes[0].plot(stops, near.T, color=colour, lw=0.6, alpha=0.4)
+        axes[0].plot(stops, near.mean(0), color=colour, label=f"gain {gain:g}")
+        for name, line in (("accuracy", "-"), ("accuracy_swapped", ":")):
+            axes[1].plot(stops, 100 * arrays[name][number].mean(0), color=colour, ls=line)
+    for name, line in (("own", "-"), ("of another image", ":")):
+        axes[0].plot([], [], color=plot.INK, ls=line, label=f"first 32 pixels {name}")
+    axes[0].set(xlabel="updates", ylabel="slopes near 1 (%)", ylim=(0, None))
+    axes[1].set(xlabel="updates", ylabel="digits named rightly (%)", ylim=(0, 100))
+    terms = arrays["weight_terms"]
+    axes[2].plot(np.arange(1, terms.size + 1), terms, color=COLOURS[1])
+    axes[2].set(xlabel="pixel", ylabel="norm of what its step adds", ylim=(0, None))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return figure
+
+
 # Reach maps
 
 
 def _reach(arrays: Mapping[str, np.ndarray]) -> Any:
     maps = arrays["reach"]
     limit = np.nanmax(np.abs(maps))
-    figure, axes = plt.subplots(2, len(maps), figsize=(9.6, 6.0), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, len(maps), figsize=(WIDTH, 6.0), sharex=True, sharey=True)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad=plot.UNDEFINED)
     scale = SymLogNorm(1, vmin=-limit, vmax=limit)
     stride = 64 / (maps.shape[-1] - 1)
@@ -155,7 +179,7 @@ def _reach(arrays: Mapping[str, np.ndarray]) -> Any:
         for row, when in enumerate(("before", "after")):
             place, values = axes[row, column], maps[column, row]
             place.imshow(values, cmap=colours, norm=scale, origin="lower", extent=edge * 2)
-            place.set_title(f"gain {gain:g}, {when} training", fontsize=10.5)
+            place.set_title(f"gain {gain:g}, {when} training")
             place.set_xticks(range(0, 65, 16))
             place.set_yticks(range(0, 65, 16))
             place.grid(False)

@@ -274,3 +274,10 @@ def test_networks_learn_and_gradients_of_long_lags_are_smaller(quick):
         assert (found.arrays["held_out"][best] < alone).all()
     lags = found.arrays["lags"]
     assert np.isfinite(lags).all() and (lags[..., -1] < lags[..., 0]).all()
+
+
+def test_bits_are_drawn_against_three_step_sizes_at_least():
+    for rates, drawn in (((0.5,), False), ((0.5, 2.0), False), ((0.5, 1.0, 2.0), True)):
+        recipe = RECIPE._replace(tanh_rates=rates, lstm_rates=(0.5, 1.0, 2.0))
+        facts = {"runs": [run._asdict() for run in compute.runs(recipe)]}
+        assert ("steps" in outcome.shown_figures(facts)) == drawn

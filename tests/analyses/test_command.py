@@ -23,6 +23,7 @@ def compute(settings):
 FIGURES = """
 def draw(arrays, facts, out):
     (out / "demo.svg").write_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{arrays['x'].size}</svg>")
+    (out / "demo.csv").write_text("panel,series,x,y,value\\n")
 """
 WORDS = """
 from analyses.common.words import Words

@@ -81,6 +81,7 @@ def test_a_folder_is_enough(copy):
     [
         ("analyses/demo/words.py", {"page"}),
         ("analyses/report/page.html.j2", {"page"}),
+        ("analyses/report/page.css", {"page"}),
         ("analyses/demo/figures.py", {"draw", "page"}),
         ("analyses/demo/compute.py", {"compute", "draw", "page"}),
         ("rnnjac/cells/_leaky.py", {"compute", "draw", "page"}),

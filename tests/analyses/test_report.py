@@ -1,19 +1,18 @@
 """The page: every claim has its row, data are escaped, and opening it requests nothing."""
 
 import math
+import shutil
 import types
 
-import numpy as np
 import pytest
 
 from analyses import __main__ as analyses
-from analyses.common import claims, command, folders, record
+from analyses.common import claims, folders
 from analyses.common.words import Words
 from analyses.report import page
 from analyses.report.requests import external_requests
 
 EVIL = "<script>alert('x')</script> & \"quoted\""
-PIXEL = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 CHECK = {
     "section": "maps",
     "name": "logistic",
@@ -29,29 +28,6 @@ CHECK = {
 def measured(number, verdict):
     found = f"figure for {number}"
     return {"id": number, "verdict": verdict, "measured": found, "analysis": "demo"}
-
-
-@pytest.fixture
-def built(tmp_path, monkeypatch):
-    """Function that writes the page of one analysis with the given words and returns its text."""
-
-    def build(**words):
-        figures = [{"file": "line.svg", "caption": "caption", "alt": "words for the picture"}]
-        words = Words(**{"title": "Demo", "figures": figures} | words)
-        module = types.SimpleNamespace(words=lambda arrays, facts: words)
-        monkeypatch.setattr(folders, "part", lambda name, part: module)
-        drawn = command.figure_folder("quick", tmp_path)
-        drawn.mkdir(parents=True, exist_ok=True)
-        (drawn / "line.svg").write_bytes(PIXEL)
-        facts = record.provenance(0, "float64") | {"preset": "quick"}
-        meta = {"facts": {}, "provenance": facts}
-        record.save(command.data_file("demo", "quick", tmp_path), {"x": np.zeros(1)}, meta)
-        out = tmp_path / "out" / "index.html"
-        page.build(["demo"], "quick", tmp_path, out)
-        assert sorted(p.name for p in out.parent.iterdir()) == ["index.html", "index.made"]
-        return out.read_text(encoding="utf-8")
-
-    return build
 
 
 def test_the_table_of_claims_is_whole():
@@ -98,9 +74,10 @@ def test_every_claim_has_a_row_and_a_verdict(built):
     assert text.count(f"</span> {claims.UNMEASURED}</span>") == len(claims.CLAIMS)
 
 
-def test_analyses_stand_by_their_place_and_then_by_name(built, tmp_path, monkeypatch):
-    built()
-    (tmp_path / "quick" / "again.npz").write_bytes((tmp_path / "quick" / "demo.npz").read_bytes())
+def test_analyses_stand_by_their_place_and_then_by_name(demo_build, tmp_path, monkeypatch):
+    (tmp_path / "quick").mkdir()
+    for name in ("again", "demo"):
+        shutil.copy(demo_build / "quick" / "demo.npz", tmp_path / "quick" / f"{name}.npz")
     places = {"again": 90, "demo": 10}
 
     def part(name, _):
