@@ -81,9 +81,10 @@ def slstm(
     Notes
     -----
     The state holds a direction twice: (e^-d c, e^-d n, m + d) is the same cell for every d, so m
-    adds singular values that say nothing of the output. Where m follows the input gate, m_t does
-    not depend on m_{t-1}; where both are equal, JAX takes half of either derivative. One head: the
-    published cell has W_h in diagonal blocks, and spreads its forget biases by a power law.
+    adds singular values that say nothing of the output. Where m follows the input gate that
+    direction is lost: its singular value is 0 but for rounding, and `error` inf. Where both are
+    equal, JAX takes half of either derivative. One head: the published cell has W_h in diagonal
+    blocks, and spreads its forget biases by a power law.
 
     References
     ----------
