@@ -86,8 +86,8 @@ def s5(
             "log_decay": jnp.full(n, np.log(0.5), kind),
             "frequency": jnp.asarray(frequency, kind),
             "log_step": step.astype(kind),
-            "B_re": (jnp.asarray(modes.real.T, high) @ real).astype(kind),
-            "B_im": (jnp.asarray(-modes.imag.T, high) @ real).astype(kind),
+            "B_re": (jnp.asarray(np.real(modes).T, high) @ real).astype(kind),
+            "B_im": (jnp.asarray(-np.imag(modes).T, high) @ real).astype(kind),
         }
 
     def step(params, state, x):
