@@ -124,7 +124,7 @@ def gelu(x: jax.Array) -> jax.Array:
     Examples
     --------
     >>> import jax
-    >>> float(jax.grad(gelu)(0.0))
+    >>> round(float(jax.grad(gelu)(0.0)), 6)
     0.5
     """
 
