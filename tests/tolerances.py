@@ -4,6 +4,9 @@
 # First order, in eps, exp right to 2: p = e^{-|x|} has 2; 2p / (1 + p^2) adds 0.25 (p p), 0.5 (sum)
 # and 0.5 (quotient) to them; the square doubles the 3.25 and adds 0.5. The other slopes need less.
 ACTIVATION_SLOPE = 7
+# Three exponentials (6) whose arguments add 1 at most, and some five roundings of numerator and
+# quotient (3 at worst, measured).
+GATED_SLOPE = 12
 # Second derivatives multiply a slope by a value of tanh (8, measured for XLA) and round twice more.
 ACTIVATION_CURVATURE = 17
 # Values: the vendor's tanh, log1p and exp (8 at worst) and two roundings.

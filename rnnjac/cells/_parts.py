@@ -1,5 +1,6 @@
 """What the cell constructors share: the input's drive, blocks of gates, dtypes and checks."""
 
+import math
 from typing import Any
 
 import jax
@@ -41,6 +42,23 @@ def drive(W_x: jax.Array, b: jax.Array, x: jax.Array | None) -> jax.Array:
     if jnp.shape(x) != (W_x.shape[1],):
         raise checks.error("x", f"shape ({W_x.shape[1]},)", checks.describe(x))
     return W_x @ x + b
+
+
+def embed(W_x: jax.Array, x: jax.Array | None) -> jax.Array:
+    """W_x x, where no input is the same as zeros."""
+    return drive(W_x, jnp.zeros(W_x.shape[0], W_x.dtype), x)
+
+
+def wide(kind: Any) -> Any:
+    """The dtype to draw a start in that goes through logs: ``kind``, float32 for 16-bit types."""
+    return kind if jnp.finfo(kind).bits >= 32 else jnp.float32
+
+
+def time_step_bias(key: jax.Array, shape: tuple[int, ...], kind: Any) -> jax.Array:
+    """B with softplus(b) = dt, log dt uniform from log 0.001 to log 0.1."""
+    low, high = math.log(1e-3), math.log(0.1)
+    dt = jnp.exp(jax.random.uniform(key, shape, wide(kind), low, high))
+    return jnp.log(jnp.expm1(dt)).astype(kind)
 
 
 def product(W: jax.Array, h: jax.Array) -> jax.Array:

@@ -75,7 +75,8 @@ def output(state: Any) -> jax.Array:
 
     ``state.h`` if the state has that field (LSTM), the output of the top layer if it is a tuple of
     layers (stack), otherwise the state itself as a vector: (n,) for elman, leaky, GRU and minimal
-    RNN; (2 n,), real parts first, for the linear recurrent unit.
+    RNN; (2 n,), real parts first, for the linear recurrent unit and S5; all of its entries where it
+    is a matrix (selective state space, gated delta rule; the memory C of mLSTM).
 
     Parameters
     ----------
