@@ -1,5 +1,7 @@
 """Settings of Sphinx for `make docs`."""
 
+import importlib.metadata
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,7 +17,14 @@ author = "The rnnjac developers"
 copyright = author
 version = release = rnnjac.__version__
 
-extensions = ["mathml", "docstrings", "myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = [
+    "mathml",
+    "docstrings",
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+]
 exclude_patterns = ["_*"]
 default_role = "py:obj"
 
@@ -41,10 +50,17 @@ for name, value in {
     "TQDM_DISABLE": "1",
 }.items():
     os.environ.setdefault(name, value)
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ.setdefault("XLA_FLAGS", flags)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
+
 # drawings, not bitmaps, in the style of rnnjac.plot
 profile = BUILD / "ipython" / "profile_default"
 profile.mkdir(parents=True, exist_ok=True)
-(profile / "ipython_kernel_config.py").write_text('c.InlineBackend.figure_formats = {"svg"}\n')
+(profile / "ipython_kernel_config.py").write_text(
+    'c.InlineBackend.figure_formats = {"svg"}\nc.IPKernelApp.log_level = 40\n'
+)
 os.environ["IPYTHONDIR"] = str(profile.parent)
 os.environ["MATPLOTLIBRC"] = str(HERE / "_static" / "matplotlibrc")
 

@@ -20,6 +20,7 @@ def formulas_as_written(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    app.setup_extension("sphinx.ext.autodoc")
     Inliner.dispatch["|"] = as_text
     # before numpydoc, which takes its turn at 500
     app.connect("autodoc-process-docstring", formulas_as_written, priority=400)
