@@ -84,8 +84,8 @@ def names():
         "norms": np.array([1.0, 2.0, 30.0]),
         "writer": writer,
         "block": lambda layer, h: h + jnp.tanh(layer @ h) / 2,
-        "h0": jnp.ones(3),
-        "stacked_layers": 0.1 * jnp.ones((24, 3, 3)),
+        "h0": jnp.ones(32),
+        "stacked_layers": jnp.eye(32)[None].repeat(24, axis=0),
     }
 
 
@@ -102,6 +102,32 @@ def test_notebooks_are_stored_without_what_they_printed():
     notebooks = [json.loads(page.read_text()) for page in DOCS.rglob("*.ipynb")]
     assert len(notebooks) == 3
     assert not any(cell.get("outputs") for each in notebooks for cell in each["cells"])
+
+
+def test_a_link_between_the_pages_leads_somewhere():
+    for page in (*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"), ROOT / "README.md"):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_built_pages_are_checked_for_links_and_for_what_they_load(tmp_path):
+    spec = importlib.util.spec_from_file_location("check_links", DOCS / "check_links.py")
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    assert list(check.problems(tmp_path)) == [f"no page in {tmp_path}"]
+    good = '<h1 id="top"></h1><a href="#top"></a><a href="https://example.org"></a>'
+    (tmp_path / "good.html").write_text(good)
+    assert list(check.problems(tmp_path)) == []
+    bad = {
+        '<a href="gone.html"></a>': "no gone.html",
+        '<img src="gone.svg">': "no gone.svg",
+        '<a href="good.html#gone"></a>': "no place good.html#gone",
+        '<script src="https://example.org/x.js"></script>': "loads https://example.org/x.js",
+        '<link rel="stylesheet" href="//example.org/x.css">': "loads //example.org/x.css",
+    }
+    for text, problem in bad.items():
+        (tmp_path / "bad.html").write_text(text)
+        assert list(check.problems(tmp_path)) == [f"bad.html: {problem}"]
 
 
 def test_every_public_name_is_described():
