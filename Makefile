@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PAGE := build/report/index.html
+DOCS := build/docs
 
 DATA := $(ANALYSES:%=build/$(PRESET)/%.npz)
 DRAWN := $(ANALYSES:%=build/figures/$(PRESET)/%.made)
@@ -25,7 +26,7 @@ GROUPED := $(if $(filter output-sync,$(.FEATURES)),-Otarget)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help report figures check test test-all test-float32 test-float64 bench lint clean
+.PHONY: help report figures check test test-all test-float32 test-float64 docs bench lint clean
 
 help:  ## show this list
 	@echo "make TARGET [PRESET=quick|standard|paper]"
@@ -57,6 +58,13 @@ check: report $(VENV)/.test  ## look at the numbers and figures of the quick rep
 	@echo "check     the data of the report"
 	@JAX_ENABLE_X64=0 $(PY) -m pytest -q -m data -o cache_dir=build/pytest/check tests/analyses
 	@JAX_ENABLE_X64=1 $(PY) -m pytest -q -m data -o cache_dir=build/pytest/check tests/analyses
+
+# Every page is read and run anew: nobody writes down which code a page depends on.
+docs: $(VENV)/.docs  ## build the documentation, run what is in it: build/docs/index.html
+	@echo "docs      $(DOCS)/index.html"
+	@rm -rf $(DOCS)
+	@$(PY) -m sphinx -W --keep-going -q -j $(CORES) -d build/doctrees docs $(DOCS) -E
+	@$(PY) docs/check_links.py $(DOCS)
 
 bench: $(VENV)/.bench  ## time rnnjac beside other packages (QUICK=1: some 2 minutes)
 	@echo "bench     $(if $(QUICK),quick,full)"
@@ -126,6 +134,9 @@ $(VENV)/.test: pyproject.toml | $(VENV)/.report
 	$(call install,analyses$(comma)test$(comma)interop)
 	@$(PY) -m pip install -qq --disable-pip-version-check "$(TORCH)" 2>/dev/null || \
 	  echo "install   no $(TORCH) for this machine: the comparisons with it will not run"
+
+$(VENV)/.docs: pyproject.toml | $(PY)
+	$(call install,docs$(comma)interop)
 
 $(VENV)/.lint: pyproject.toml | $(VENV)/.test
 	$(call install,analyses$(comma)test$(comma)interop$(comma)dev)

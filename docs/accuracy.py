@@ -1,4 +1,4 @@
-"""Print the README's accuracy table: worst error of log sigma against multi-precision products."""
+"""Print the table of docs/accuracy.md: worst errors against multi-precision products."""
 
 import jax
 import jax.numpy as jnp

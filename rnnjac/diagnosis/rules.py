@@ -143,7 +143,7 @@ RULES = (
         lambda d: d.units.dead,
         lambda d: f"{d.units.dead:.0%} of the units pass nothing on at any step",
         lambda d: "raise their biases, lower the learning rate, or use a leaky activation or tanh",
-        "Lu et al. (2019)",
+        "Lu et al. (2020)",
     ),
     Rule(
         "saturated",

@@ -41,7 +41,7 @@ def load(
         are those before dropout, as torch takes them in evaluation; under ``weight_norm`` they are
         computed from length and direction. Anything that NumPy takes as an array will do; of
         torch's tensors on any device only the methods are used. A pickle (.pt, .pth, .bin) is
-        refused: it can run any code when it is opened. From torch, save the arrays instead:
+        refused: it can run any code when it is opened. From torch, save the arrays instead::
 
             numpy.savez(path, **{k: v.cpu().numpy() for k, v in module.state_dict().items()})
             safetensors.torch.save_file(module.state_dict(), path)
