@@ -6,6 +6,7 @@ import pytest
 from rnnjac import activations, initializers
 from rnnjac.cells import elman
 from tests import tolerances
+from tests.cells_numpy import draw_params, normal
 
 HIDDEN, INPUTS = 5, 3
 
@@ -18,13 +19,7 @@ def close(got, want, dtype, tolerance=tolerances.ELMAN_STEP):
 
 def sample(form="state", activation="tanh"):
     cell = elman(INPUTS, HIDDEN, activation, form=form, bias=initializers.normal(1.0))
-    keys = jax.random.split(jax.random.key(0), 3)
-    return (
-        cell,
-        cell.init(keys[0]),
-        jax.random.normal(keys[1], (HIDDEN,)),
-        jax.random.normal(keys[2], (INPUTS,)),
-    )
+    return cell, draw_params(cell), normal(1, (HIDDEN,)), normal(2, (INPUTS,))
 
 
 def in_float64(*trees):
@@ -122,7 +117,7 @@ def test_activation_may_be_a_callable(dtype):
 
 def test_jit_vmap_and_scan_agree_with_the_loop(dtype):
     cell, params, state, _ = sample()
-    xs = jax.random.normal(jax.random.key(5), (4, INPUTS))
+    xs = normal(5, (4, INPUTS))
     batch = jax.jit(jax.vmap(cell.step, (None, None, 0)))(params, state, xs)
     for row, x in zip(batch, xs, strict=True):
         close(row, cell.step(params, state, x), dtype)

@@ -11,6 +11,7 @@ from rnnjac.linalg import running
 from rnnjac.linalg.graded import graded
 from rnnjac.linalg.graded_svd import graded_svd
 from rnnjac.linalg.lengthen import lengthen
+from tests.cells_numpy import normal
 from tests.oracles import exact_log_singular_values, log_sigma_error, truth
 from tests.problems import CHAINS, factors
 from tests.tolerances import (
@@ -80,9 +81,9 @@ def two_layers(matrix, state, x):
 @pytest.fixture(scope="module")
 def nets():
     """A net from two starts: the dense products in float64 and the triplets, by one vmap."""
-    matrix = jax.random.normal(jax.random.key(0), (12, 12)) / 12**0.5
-    inputs = jax.random.normal(jax.random.key(1), (12, 12)) / 2
-    noise = jax.random.normal(jax.random.key(2), (STATES, 12))
+    matrix = normal(0, (12, 12)) / 12**0.5
+    inputs = normal(1, (12, 12)) / 2
+    noise = normal(2, (STATES, 12))
     starts = {"low": noise[:, :5], "high": noise[:, 5:]}
 
     @jax.jit

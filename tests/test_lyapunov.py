@@ -9,6 +9,7 @@ from scipy.special import digamma, polygamma
 import rnnjac
 from rnnjac import cells
 from rnnjac.linalg import lu
+from tests.cells_numpy import normal
 from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS
 
 
@@ -28,7 +29,7 @@ def eps(dtype):
 def net():
     cell = cells.elman(2, 6)
     params = cell.init(jax.random.key(0))
-    return cell, params, cell.initial_state(), jax.random.normal(jax.random.key(1), (60, 2))
+    return cell, params, cell.initial_state(), normal(1, (60, 2))
 
 
 def qr_recursion(factors, vectors, warmup=0):
@@ -106,7 +107,7 @@ def test_warmup_removes_the_bias_of_the_start(dtype):
 def test_gaussian_products_exactly(n, dtype):
     """log |r_kk| has mean (ln 2 + psi((N-k+1)/2)) / 2 and variance psi'(.) / 4 at every T."""
     steps = 4000
-    factors = jax.random.normal(jax.random.key(5), (steps, n, n), dtype)
+    factors = normal(5, (steps, n, n))
     found = rnnjac.lyapunov_exponents(linear, None, jnp.zeros(n, dtype), factors)
     half = (n - np.arange(n)) / 2
     z = np.asarray(found.exponents) - (np.log(2) + digamma(half)) / 2
@@ -123,7 +124,7 @@ def test_random_tanh_network_against_mean_field(gain, expected, dtype):
     weights = gain / np.sqrt(n) * np.random.default_rng(3).normal(size=(n, n))
     params = {"W_s": jnp.asarray(weights, dtype), "b": jnp.zeros(n, dtype)}
     params["W_x"] = jnp.zeros((n, 0), dtype)
-    start = jax.random.normal(jax.random.key(0), (n,), dtype)
+    start = normal(0, (n,))
     found = rnnjac.lyapunov_exponents(cell.step, params, start, length=1500, top=1, warmup=300)
     assert abs(float(found.exponents[0]) - expected) < 0.03
 
@@ -168,8 +169,8 @@ def test_gradient_against_finite_differences(dtype):
     """Forward and reverse mode through elimination and QR, net below chaos."""
     cell = cells.elman(1, 5)
     params = cell.init(jax.random.key(2))
-    inputs = jax.random.normal(jax.random.key(3), (30, 1))
-    direction = jax.random.normal(jax.random.key(4), (5, 5))
+    inputs = normal(3, (30, 1))
+    direction = normal(4, (5, 5))
     coefficients = jnp.asarray([1.0, -0.5, 0.3, 0.2, 0.1])
 
     @jax.jit

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rnnjac import observables
 from tests import tolerances
+from tests.cells_numpy import normal
 
 INF = math.inf
 # (exponents, dimension, entropy rate); the named maps have exact exponents.
@@ -174,7 +175,7 @@ def test_nan_in_gives_nan_out(function, dtype):
 
 @pytest.mark.parametrize("function", SPECTRAL)
 def test_vmap_jit_and_loop_agree(function, dtype):
-    batch = jax.random.normal(jax.random.key(0), (4, 5), dtype)
+    batch = normal(0, (4, 5))
     got = jax.jit(jax.vmap(function))(batch)
     assert got.dtype == dtype
     for row, want in zip(got, map(function, batch), strict=True):
