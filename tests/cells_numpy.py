@@ -38,6 +38,11 @@ def draw_params(cell, seed=0):
     return draw(jax.eval_shape(cell.init, jax.random.key(0)), seed)
 
 
+def sample(cell, shape):
+    """A cell with drawn parameters and state, and inputs for it."""
+    return cell, draw_params(cell), draw(cell.initial_state(), seed=1), normal(2, shape)
+
+
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 

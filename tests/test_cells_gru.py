@@ -14,10 +14,7 @@ RESETS = ["after", "before"]
 
 
 def sample(reset):
-    cell = cells.gru(INPUTS, HIDDEN, reset=reset)
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (INPUTS,))
+    return cells_numpy.sample(cells.gru(INPUTS, HIDDEN, reset=reset), (INPUTS,))
 
 
 @pytest.mark.parametrize("reset", RESETS)

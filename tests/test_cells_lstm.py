@@ -16,10 +16,9 @@ VARIANTS = [(False, False), (True, False), (False, True), (True, True)]
 
 
 def sample(peepholes=False, coupled=False, hidden=HIDDEN):
-    cell = cells.lstm(INPUTS, hidden, peepholes=peepholes, coupled=coupled)
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (INPUTS,))
+    return cells_numpy.sample(
+        cells.lstm(INPUTS, hidden, peepholes=peepholes, coupled=coupled), (INPUTS,)
+    )
 
 
 def test_shapes_dtype_and_names(dtype):

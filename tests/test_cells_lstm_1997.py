@@ -14,10 +14,9 @@ INPUTS, HIDDEN, LAGS = 2, 3, (1, 2, 10, 100, 1000)
 
 
 def sample(truncated=False):
-    cell = cells.lstm_1997(INPUTS, HIDDEN, truncated=truncated)
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (max(LAGS), INPUTS))
+    return cells_numpy.sample(
+        cells.lstm_1997(INPUTS, HIDDEN, truncated=truncated), (max(LAGS), INPUTS)
+    )
 
 
 def cell_to_cell(cell, params, state, inputs):

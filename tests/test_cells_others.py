@@ -16,10 +16,7 @@ MAKERS = [cells.irnn, cells.leaky, cells.minimal_rnn, cells.linear_recurrent_uni
 
 
 def sample(make, **options):
-    cell = make(INPUTS, N, **options)
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (INPUTS,))
+    return cells_numpy.sample(make(INPUTS, N, **options), (INPUTS,))
 
 
 @pytest.mark.parametrize("make", MAKERS)

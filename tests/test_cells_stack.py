@@ -12,10 +12,9 @@ INPUTS = 2
 
 
 def sample():
-    cell = cells.stack([cells.lstm(INPUTS, 3), cells.gru(3, 2), cells.elman(2, 2)])
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (INPUTS,))
+    return cells_numpy.sample(
+        cells.stack([cells.lstm(INPUTS, 3), cells.gru(3, 2), cells.elman(2, 2)]), (INPUTS,)
+    )
 
 
 def test_step_against_numpy(dtype):

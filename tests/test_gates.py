@@ -14,10 +14,7 @@ RESETS = ["after", "before"]
 
 
 def sample(make=cells.lstm, steps=T, **options):
-    cell = make(INPUTS, N, **options)
-    params = cells_numpy.draw_params(cell)
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, normal(2, (steps, INPUTS))
+    return cells_numpy.sample(make(INPUTS, N, **options), (steps, INPUTS))
 
 
 def along(function, cell, params, state, inputs):

@@ -9,20 +9,14 @@ from scipy.special import digamma, polygamma
 import rnnjac
 from rnnjac import cells
 from rnnjac.linalg import lu
+from tests import oracles
 from tests.cells_numpy import normal
-from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS
-
-
-def linear(params, state, factor):
-    return factor @ state
+from tests.problems import linear
+from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS, eps
 
 
 def constant(matrix, state, x):
     return matrix @ state
-
-
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
 
 
 @pytest.fixture
@@ -73,7 +67,7 @@ def test_standard_errors_are_those_of_the_blocks(net, warmup, dtype):
 def test_leading_ones_are_those_of_the_full_run(net, dtype):
     cell, params, start, inputs = net
     full = rnnjac.lyapunov_exponents(cell.step, params, start, inputs)
-    for k in range(1, 7):
+    for k in (2, 5):  # 1, 3 and 6 are compared with NumPy above
         leading = rnnjac.lyapunov_exponents(cell.step, params, start, inputs, top=k)
         tolerance = FEW_STEPS * eps(dtype)
         np.testing.assert_allclose(leading.exponents, full.exponents[:k], atol=tolerance)
@@ -150,9 +144,9 @@ def test_lost_directions(dtype):
     bias = jnp.where(jnp.arange(6) < 2, -50.0, 50.0)
     params = cell.init(jax.random.key(1)) | {"b": bias}
     found = rnnjac.lyapunov_exponents(cell.step, params, cell.initial_state(), length=30)
-    exact = rnnjac.spectrum(cell.step, params, cell.initial_state(), length=30)
+    factors = rnnjac.jacobians(cell.step, params, cell.initial_state(), length=30)
     lost = np.isneginf(found.exponents)
-    assert lost.sum() == np.isneginf(exact.log_singular_values).sum() >= 2
+    assert lost.sum() == 6 - oracles.exact_rank(np.asarray(factors, float)) >= 2
     np.testing.assert_array_equal(np.isnan(found.stderr), lost)
 
     def total(weights):
@@ -162,7 +156,7 @@ def test_lost_directions(dtype):
         ).exponents
         return jnp.sum(jnp.where(jnp.isneginf(values), 0, values))
 
-    assert np.isfinite(jax.grad(total)(params["W_s"])).all()
+    assert np.isfinite(jax.jit(jax.grad(total))(params["W_s"])).all()
 
 
 def test_gradient_against_finite_differences(dtype):
@@ -180,8 +174,8 @@ def test_gradient_against_finite_differences(dtype):
         return jnp.vdot(found.history[-1], coefficients)
 
     weights = params["W_s"]
-    reverse = float(jnp.vdot(jax.grad(mixed)(weights), direction))
-    forward = float(jax.jvp(mixed, (weights,), (direction,))[1])
+    reverse = float(jnp.vdot(jax.jit(jax.grad(mixed))(weights), direction))
+    forward = float(jax.jit(lambda w: jax.jvp(mixed, (w,), (direction,))[1])(weights))
     assert abs(reverse - forward) <= FEW_STEPS * eps(dtype) * abs(forward)
     if dtype == jnp.float64:  # differences in float32 have no digit to compare
         h = eps(dtype) ** (1 / 3)

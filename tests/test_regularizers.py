@@ -12,7 +12,7 @@ import rnnjac
 from rnnjac import activations, regularizers
 from rnnjac.training.regularizers import FORMS
 from tests import tolerances
-from tests.cells_numpy import normal
+from tests.cells_numpy import close, in_float64, normal
 
 N, T, BATCH = 4, 6, 3
 
@@ -50,16 +50,6 @@ def slope_numpy(W, slopes, cotangents, form):
     return total / (max(steps, 1) if form == "public_code" else len(cotangents))
 
 
-def double(*arrays):
-    return [np.asarray(a, np.float64) for a in arrays]
-
-
-def close(found, wanted, factor):
-    found, eps = np.asarray(found), jnp.finfo(found.dtype).eps
-    atol = factor * eps * max(1.0, np.abs(wanted).max())
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=atol)
-
-
 @pytest.fixture(scope="module")
 def rows():
     slopes = jnp.abs(jnp.sin(normal(1, (BATCH, T, N))))
@@ -74,13 +64,13 @@ def omega():
 @pytest.mark.parametrize("form", FORMS)
 def test_omega_and_its_gradient_by_hand(form, rows, omega):
     value, slope = omega(*rows, form=form)
-    close(value, omega_numpy(*double(*rows), form), tolerances.OMEGA)
-    close(slope, slope_numpy(*double(*rows), form), tolerances.OMEGA)
+    close(value, omega_numpy(*in_float64(rows), form), tolerances.OMEGA)
+    close(slope, slope_numpy(*in_float64(rows), form), tolerances.OMEGA)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_gradient_is_that_at_fixed_slopes_and_cotangents(form, rows, omega):
-    W, slopes, cotangents = double(*rows)
+    W, slopes, cotangents = in_float64(rows)
     step, slope = np.cbrt(np.finfo(np.float64).eps), omega(*rows, form=form)[1]
     found = np.zeros((N, N))
     for place in np.ndindex(N, N):
@@ -108,12 +98,12 @@ def test_omega_where_the_gradient_has_vanished(form, where, rows, omega):
     else:
         cotangents = cotangents.at[:, slice(0, 3) if where == "some" else slice(None)].set(0)
     value, slope = omega(W, slopes, cotangents, form=form)
-    close(value, omega_numpy(*double(W, slopes, cotangents), form), tolerances.OMEGA)
+    close(value, omega_numpy(*in_float64((W, slopes, cotangents)), form), tolerances.OMEGA)
     assert np.isfinite(slope).all()
     if where == "all":
         assert float(value) == 0 and not np.any(slope)
     if where == "some":
-        close(slope, slope_numpy(*double(W, slopes, cotangents), form), tolerances.OMEGA)
+        close(slope, slope_numpy(*in_float64((W, slopes, cotangents)), form), tolerances.OMEGA)
 
 
 @pytest.mark.parametrize("form", ["icml_eq_9", "icml_eq_10"])
@@ -130,7 +120,7 @@ def test_the_public_code_leaves_out_what_lies_below_its_bound(rows, omega):
     W, slopes, cotangents = rows
     cotangents = cotangents.at[0].multiply(1e-11).at[1, :2].set(0)
     value, slope = omega(W, slopes, cotangents, form="public_code")
-    arrays = double(W, slopes, cotangents)
+    arrays = in_float64((W, slopes, cotangents))
     close(value, omega_numpy(*arrays, "public_code"), tolerances.OMEGA)
     close(slope, slope_numpy(*arrays, "public_code"), tolerances.OMEGA)
 

@@ -7,9 +7,9 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
-from tests import oracles
+from tests import oracles, problems
 from tests.cells_numpy import normal
-from tests.tolerances import EXACT_STEPS, FEW_STEPS, LOG_SUM, promised_log_sigma, sum_of_logs
+from tests.tolerances import EXACT_STEPS, FEW_STEPS, LOG_SUM, eps, promised_log_sigma, sum_of_logs
 
 
 def scaled_rotation(n, dtype, seed=0):
@@ -24,10 +24,6 @@ def linear(matrix, state, x):
     return matrix @ state
 
 
-def linear_input(params, state, factor):
-    return factor @ state
-
-
 def constant(scale_and_matrix, state, x):
     scale, matrix = scale_and_matrix
     return scale * (matrix @ state)
@@ -38,10 +34,6 @@ def net():
     cell = cells.elman(2, 6)
     params = cell.init(jax.random.key(0))
     return cell, params, cell.initial_state(), normal(1, (30, 2))
-
-
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("n", [1, 16])
@@ -281,7 +273,7 @@ def test_bad_times(net, at, kind, message):
 def test_a_product_of_matrices_is_that_of_a_linear_network(dtype):
     factors = normal(5, (30, 6, 6))
     found = rnnjac.product_spectrum(factors, at=[30, 7])
-    wanted = rnnjac.spectrum(linear_input, None, jnp.zeros(6, dtype), factors, at=[30, 7])
+    wanted = rnnjac.spectrum(problems.linear, None, jnp.zeros(6, dtype), factors, at=[30, 7])
     for ours, theirs in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

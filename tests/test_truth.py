@@ -81,11 +81,9 @@ def of_found(names):
     does so with all.
     """
     size = {name: low for name, (low, _) in GROUPS.items()} | {c.name: c.n for c in TABLE}
-    marks = {n: [] for n in size.values()}
-    for mark, least in ((pytest.mark.optimised, OPTIMISED), (pytest.mark.slow, SLOW)):
-        for n in marks:
-            marks[n] += [mark] if n >= least else []
-    return [pytest.param(name, marks=marks[size[name]]) for name in names]
+    marks = (pytest.mark.optimised, OPTIMISED), (pytest.mark.slow, SLOW)
+    given = {name: [mark for mark, least in marks if n >= least] for name, n in size.items()}
+    return [pytest.param(name, marks=given[name]) for name in names]
 
 
 def padded(chain, longest, *, front):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from analyses.common import command, folders, record
+from tests import tolerances
 
 BUILD = record.ROOT / "build"
 
@@ -37,6 +38,11 @@ def load(name):
 def quick():
     """Function of the name of an analysis that gives what its quick preset has stored."""
     return load
+
+
+@pytest.fixture(scope="session")
+def eps(dtype):
+    return tolerances.eps(dtype)
 
 
 def pytest_collection_modifyitems(items):
