@@ -196,7 +196,8 @@ def reference(activation):
     run = jax.vmap(lambda x: rnnjac.trajectory(cell.step, weights, cell.initial_state(), x))
     arguments = run(batch.inputs)[:, :-1] @ weights["W_s"].T + batch.inputs @ weights["W_x"].T
     slopes = jax.vmap(jax.grad(activations.get(activation)))(arguments.ravel())
-    return value, slope, double(weights["W_s"], slopes.reshape(arguments.shape), cotangents)
+    fixed = weights["W_s"], slopes.reshape(arguments.shape), cotangents
+    return value, slope, in_float64(fixed)
 
 
 @pytest.mark.parametrize(
