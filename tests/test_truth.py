@@ -77,8 +77,8 @@ OPTIMISED, SLOW = 16, 256  # the smallest sizes that are optimised, and of `make
 def of_found(names):
     """Names of chains, or of groups, for the tests of spectra and errors; the largest are slow.
 
-    Those from OPTIMISED on run as XLA optimises them, for longer than that takes or with claims that depend
-    on it; `make test-all` does so with all.
+    Those from OPTIMISED on run as XLA optimises them: their claims are held to the rounding of
+    that code. `make test-all` does so with all.
     """
     size = {name: high for name, (_, high) in GROUPS.items()} | {c.name: c.n for c in TABLE}
     marks = (pytest.mark.optimised, OPTIMISED), (pytest.mark.slow, SLOW)
