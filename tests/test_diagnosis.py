@@ -11,7 +11,6 @@ import pytest
 import rnnjac
 from rnnjac import cells
 from rnnjac.diagnosis import rules
-from tests.cells_numpy import normal
 from tests.sick_networks import HEALTHY, SICK, T, too_large
 from tests.tolerances import FEW_STEPS
 
@@ -89,7 +88,7 @@ CELL = cells.elman(2, 3)
 
 def given(batch=4, steps=6):
     params = CELL.init(jax.random.key(0))
-    x = normal(1, (batch, steps, 2))
+    x = jax.random.normal(jax.random.key(1), (batch, steps, 2))
     return CELL.step, params, CELL.initial_state(), x
 
 
