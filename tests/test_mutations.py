@@ -64,8 +64,8 @@ MUTATIONS = {
     ),
     "a biased variance of the blocks": (
         "rnnjac/measures/lyapunov.py",
-        "/ (blocks - 1) / blocks",
-        "/ blocks / blocks",
+        "/ jnp.maximum(count - 1, 1) / count",
+        "/ count / count",
         "tests/test_lyapunov.py::test_standard_errors_are_those_of_the_blocks",
     ),
     "overlaps left over that nobody hears of": (
