@@ -26,15 +26,25 @@ def close(got, want, tolerance):
         )
 
 
+def normal(seed, shape):
+    """Normal entries in the default dtype, from NumPy: JAX compiles a program for each shape."""
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
+
+
 def draw(tree, seed=0):
     """Normal entries in place of those of a pytree: biases and peepholes too, so none is zero."""
-    leaves, form = jax.tree.flatten(tree)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    drawn = [
-        jax.random.normal(key, leaf.shape, leaf.dtype)
-        for key, leaf in zip(keys, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(form, drawn)
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape), a.dtype), tree)
+
+
+def draw_params(cell, seed=0):
+    """Parameters of a cell with normal entries."""
+    return draw(jax.eval_shape(cell.init, jax.random.key(0)), seed)
+
+
+def sample(cell, shape):
+    """A cell with drawn parameters and state, and inputs for it."""
+    return cell, draw_params(cell), draw(cell.initial_state(), seed=1), normal(2, shape)
 
 
 def sigmoid(a):

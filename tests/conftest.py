@@ -4,6 +4,7 @@ The precision is the environment's: the suite runs once with JAX_ENABLE_X64=0 an
 and no test toggles it.
 """
 
+import gc
 import importlib.metadata
 import os
 
@@ -28,6 +29,8 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Where in the code an operation stands serves a profile alone, and costs a tenth of lowering.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
 import hypothesis
 import jax
@@ -36,6 +39,10 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Tracing makes many small objects of which few are garbage in cycles: looking for those as often as
+# Python does by itself takes a tenth of a run.
+gc.set_threshold(50_000, 20, 100)
 
 QUICKLY_COMPILED = jax.config.read("jax_disable_most_optimizations")
 
@@ -59,37 +66,22 @@ OF_FLOAT32 = ("char_text", "gates_learn", "temporal_order")
 collect_ignore = [
     f"analyses/test_{name}.py" for name in (OF_FLOAT32 if jax.config.jax_enable_x64 else OF_FLOAT64)
 ]
+# Two ways to the same numbers (steps or sequences of another form, other packages): float64 leaves
+# least room between them.
+OF_TWO_WAYS = ("benchmarks", "interop_torch_compare", "lengths", "steps")
+if not jax.config.jax_enable_x64:
+    collect_ignore += [f"test_{name}.py" for name in OF_TWO_WAYS]
 
 # Of these files, a test that does not ask for `dtype` is about what no precision changes: text,
 # messages, layout, files, traces, the order of a loop, what whole numbers say, pictures, findings
 # (factors of 10 and 1000), oracles that compute without JAX. It runs in float32 alone.
-OF_STRUCTURE = (
-    "architecture",
-    "checkpoint",
-    "command",
-    "command_line",
-    "diagnosis",
-    "diagnosis_cells",
-    "diagnosis_page",
-    "docs",
-    "drawn",
-    "initializers",
-    "interop_flax",
-    "interop_load",
-    "interop_torch",
-    "make",
-    "oracles",
-    "plot",
-    "precise",
-    "progress",
-    "record",
-    "report",
-    "report_page",
-    "summary",
-    "tasks",
-    "training",
-    "transforms",
-)
+OF_STRUCTURE = """
+    architecture batches cells_closed_forms cells_gru cells_initializers cells_lstm
+    cells_lstm_1997 cells_modern cells_others cells_stack checkpoint command command_line
+    diagnosis diagnosis_cells diagnosis_page docs drawn gates initializers interop_equinox
+    interop_flax interop_load interop_torch make memory_horizon monitor oracles plot precise
+    progress record report report_page summary tasks training transforms
+""".split()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -100,6 +92,11 @@ def pytest_collection_modifyitems(config, items):
     left = [item for item in items if item.path.stem in names and "dtype" not in item.fixturenames]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+
+
+def pytest_collection_finish():
+    """Leave what was imported out of all later searches for garbage."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -56,6 +56,11 @@ def factors(chain: Chain) -> np.ndarray:
     return np.broadcast_to(rounded, (chain.T, chain.n, chain.n)).astype(np.float64) + 0.0
 
 
+def linear(params: object, state: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """One step of a network whose inputs are the factors of a chain."""
+    return factor @ state
+
+
 def digest(js: np.ndarray) -> str:
     """The sha256 of the factors' float32 bytes (little-endian) and of their shape."""
     head = repr(js.shape).encode()

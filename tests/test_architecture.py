@@ -1,6 +1,7 @@
 """The shape of the code itself: which module may import which, file sizes, cost of the import."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -68,12 +69,17 @@ def dotted_name(path):
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
 
+@functools.cache
+def nodes(source):
+    return list(ast.walk(ast.parse(source)))
+
+
 def imported(source, path):
     """Absolute dotted names of all that a file imports, wherever in it the import stands."""
     package = dotted_name(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -173,7 +179,7 @@ def test_no_file_unpickles(path):
     source = path.read_text()
     roots = {name.split(".")[0] for name in imported(source, path)}
     assert not roots & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             assert isinstance(node.value, ast.Constant) and node.value.value is False
 

@@ -85,7 +85,7 @@ def test_an_iterator_is_read_as_it_goes():
     assert read[-1] >= 2  # the first chunk was done before the last item was asked for
 
 
-def test_exponents_of_many_sequences_and_networks(dtype):
+def test_exponents_of_many_sequences_and_networks():
     cell = cells.elman(2, 4)
     networks = jax.vmap(cell.init)(jax.random.split(jax.random.key(0), 3))
     params = jax.tree.map(lambda leaf: leaf[0], networks)
@@ -100,7 +100,7 @@ def test_exponents_of_many_sequences_and_networks(dtype):
     )
     in_threads = rnnjac.in_chunks(exponents, threads=2, progress=False)(inputs, params)
     alone = jax.jit(exponents)
-    tolerance = FEW_STEPS * float(jnp.finfo(dtype).eps)
+    tolerance = FEW_STEPS * float(jnp.finfo(inputs.dtype).eps)
     for i in range(3):
         network = jax.tree.map(lambda leaf, i=i: leaf[i], networks)
         np.testing.assert_allclose(over_sequences[i], alone(inputs[i], params), atol=tolerance)

@@ -8,23 +8,23 @@ from hypothesis import strategies as st
 import rnnjac
 from rnnjac import cells, initializers
 from tests import cells_numpy, tolerances
-from tests.cells_numpy import close, in_float64
+from tests.cells_numpy import close, in_float64, normal
 
 INPUTS, HIDDEN = 3, 4
+KEY = jax.random.key(0)
 VARIANTS = [(False, False), (True, False), (False, True), (True, True)]
 
 
 def sample(peepholes=False, coupled=False, hidden=HIDDEN):
-    cell = cells.lstm(INPUTS, hidden, peepholes=peepholes, coupled=coupled)
-    params = cells_numpy.draw(cell.init(jax.random.key(0)))
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, jax.random.normal(jax.random.key(2), (INPUTS,))
+    return cells_numpy.sample(
+        cells.lstm(INPUTS, hidden, peepholes=peepholes, coupled=coupled), (INPUTS,)
+    )
 
 
 def test_shapes_dtype_and_names(dtype):
     for inputs, hidden in ((0, 1), (4, 1), (2, 3)):
         cell = cells.lstm(inputs, hidden)
-        params, state = cell.init(jax.random.key(0)), cell.initial_state()
+        params, state = jax.eval_shape(cell.init, KEY), cell.initial_state()
         assert {k: v.shape for k, v in params.items()} == {
             "W_x": (4 * hidden, inputs),
             "W_h": (4 * hidden, hidden),
@@ -32,12 +32,12 @@ def test_shapes_dtype_and_names(dtype):
         }
         assert not state.c.any() and not state.h.any()
         for x in (None, jnp.ones(inputs)):
-            after = cell.step(params, state, x)
+            after = jax.eval_shape(cell.step, params, state, x)
             assert isinstance(after, cells.LSTMState)
             assert {(leaf.shape, leaf.dtype) for leaf in after} == {((hidden,), dtype)}
-    coupled = cells.lstm(2, 3, peepholes=True, coupled=True).init(jax.random.key(0))
+    coupled = jax.eval_shape(cells.lstm(2, 3, peepholes=True, coupled=True).init, KEY)
     assert coupled["W_h"].shape == (9, 3) and sorted(coupled) == ["W_h", "W_x", "b", "p_f", "p_o"]
-    assert sorted(cells.lstm(2, 3, peepholes=True).init(jax.random.key(0)))[-3:] == [
+    assert sorted(jax.eval_shape(cells.lstm(2, 3, peepholes=True).init, KEY))[-3:] == [
         "p_f",
         "p_i",
         "p_o",
@@ -45,7 +45,7 @@ def test_shapes_dtype_and_names(dtype):
 
 
 @pytest.mark.parametrize(("peepholes", "coupled"), VARIANTS)
-def test_step_against_numpy(peepholes, coupled):
+def test_step_against_numpy(peepholes, coupled, dtype):
     cell, params, state, x = sample(peepholes, coupled)
     p, (c, h), u = in_float64((params, state, x))
     close(cell.step(params, state, x), cells_numpy.lstm(p, c, h, u), tolerances.CELL_STEP)
@@ -77,7 +77,7 @@ def hand_jacobian(p, c, h, x):
     return J
 
 
-def test_jacobian_against_the_hand_written_one():
+def test_jacobian_against_the_hand_written_one(dtype):
     cell, params, state, x = sample()
     p, (c, h), u = in_float64((params, state, x))
     (got,) = rnnjac.jacobians(cell.step, params, state, x[None])
@@ -110,7 +110,7 @@ def test_without_recurrent_weights_the_spectrum_is_that_of_the_forget_gates():
     # log sigma_i = sum_t log f_i(t) + 1/2 log(1 + R_i^2), and h_0 is lost.
     cell, params, state, _ = sample()
     params = params | {"W_h": jnp.zeros_like(params["W_h"])}
-    inputs = jax.random.normal(jax.random.key(3), (40, INPUTS))
+    inputs = normal(3, (40, INPUTS))
     p, (c, h), xs = in_float64((params, state, inputs))
     expected = np.zeros(HIDDEN)
     for x in xs:
@@ -141,7 +141,7 @@ def test_forget_bias_one_forgets_at_log_sigmoid_of_one():
 def test_coupled_gates_are_an_average():
     # c' = f c + (1 - f) g lies between c and g, so |c| <= 1 is never left.
     cell, params, state, _ = sample(coupled=True)
-    xs = 3 * jax.random.normal(jax.random.key(4), (50, INPUTS))
+    xs = 3 * normal(4, (50, INPUTS))
     start = jax.tree.map(jnp.tanh, state)
     assert float(jnp.abs(rnnjac.trajectory(cell.step, params, start, xs).c).max()) <= 1
 
@@ -157,11 +157,10 @@ def test_growth_of_the_cell_is_bounded(seed, scale, start, bias):
     # fmax^t |c_0| + 1 / (1 - fmax) with it.
     T, hidden = 30, 2
     cell = cells.lstm(1, hidden)
-    key_p, key_x = jax.random.split(jax.random.key(seed))
-    params = jax.tree.map(lambda a: scale * a, cells_numpy.draw(cell.init(key_p), seed))
+    params = jax.tree.map(lambda a: scale * a, cells_numpy.draw_params(cell, seed))
     params["b"] = params["b"].at[hidden : 2 * hidden].set(bias)
     state = cells.LSTMState(jnp.full(hidden, start), jnp.zeros(hidden))
-    inputs = jax.random.normal(key_x, (T, 1))
+    inputs = normal(seed, (T, 1))
     states = rnnjac.trajectory(cell.step, params, state, inputs)
     sizes = np.abs(np.asarray(states.c, np.float64)).max(1)
     t = np.arange(T + 1)
@@ -198,14 +197,14 @@ def test_constructor_and_input_are_checked():
 
 def test_sixteen_bits_stay_sixteen_bits():
     cell = cells.lstm(2, 3, peepholes=True, dtype=jnp.bfloat16)
-    params, state = cell.init(jax.random.key(0)), cell.initial_state()
-    after = cell.step(params, state, jnp.ones(2, jnp.bfloat16))
+    params, state = jax.eval_shape(cell.init, KEY), cell.initial_state()
+    after = jax.eval_shape(cell.step, params, state, jnp.ones(2, jnp.bfloat16))
     assert {a.dtype for a in jax.tree.leaves((params, state, after))} == {jnp.dtype("bfloat16")}
 
 
 def test_gradient_reaches_every_parameter_and_jit_and_vmap_agree():
     cell, params, state, x = sample(peepholes=True)
-    grads = jax.grad(lambda p: cell.step(p, state, x).h.sum())(params)
+    grads = jax.jit(jax.grad(lambda p: cell.step(p, state, x).h.sum()))(params)
     assert all(bool(jnp.isfinite(g).all() and g.any()) for g in jax.tree.leaves(grads))
     xs = jnp.stack([x, -x])
     batch = jax.jit(jax.vmap(cell.step, (None, None, 0)))(params, state, xs)

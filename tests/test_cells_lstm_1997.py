@@ -8,16 +8,15 @@ from hypothesis import strategies as st
 import rnnjac
 from rnnjac import cells
 from tests import cells_numpy, tolerances
-from tests.cells_numpy import close, in_float64
+from tests.cells_numpy import close, in_float64, normal
 
 INPUTS, HIDDEN, LAGS = 2, 3, (1, 2, 10, 100, 1000)
 
 
 def sample(truncated=False):
-    cell = cells.lstm_1997(INPUTS, HIDDEN, truncated=truncated)
-    params = cells_numpy.draw(cell.init(jax.random.key(0)))
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, jax.random.normal(jax.random.key(2), (max(LAGS), INPUTS))
+    return cells_numpy.sample(
+        cells.lstm_1997(INPUTS, HIDDEN, truncated=truncated), (max(LAGS), INPUTS)
+    )
 
 
 def cell_to_cell(cell, params, state, inputs):
@@ -33,7 +32,7 @@ def cell_to_cell(cell, params, state, inputs):
 
 
 @pytest.mark.parametrize("truncated", [False, True])
-def test_step_against_numpy(truncated):
+def test_step_against_numpy(truncated, dtype):
     cell, params, state, inputs = sample(truncated)
     p, (c, h), xs = in_float64((params, state, inputs))
     want = cells_numpy.lstm_1997(p, c, h, xs[0])
@@ -110,8 +109,8 @@ def test_squashing_slopes_keep_their_digits(dtype):
 def test_the_cell_grows_by_at_most_two_per_step(seed, scale, start):
     T = 30
     cell = cells.lstm_1997(1, 2)
-    params = jax.tree.map(lambda a: scale * a, cells_numpy.draw(cell.init(jax.random.key(0)), seed))
-    inputs = jax.random.normal(jax.random.key(seed), (T, 1))
+    params = jax.tree.map(lambda a: scale * a, cells_numpy.draw_params(cell, seed))
+    inputs = normal(seed, (T, 1))
     state = cells.LSTMState(jnp.full(2, start), jnp.zeros(2))
     c = rnnjac.trajectory(cell.step, params, state, inputs).c
     sizes = np.abs(np.asarray(c, np.float64)).max(1)

@@ -8,34 +8,32 @@ import pytest
 import rnnjac
 from rnnjac import cells
 from tests import cells_numpy, tolerances
-from tests.cells_numpy import close, in_float64
+from tests.cells_numpy import close, in_float64, normal
 
 INPUTS, N = 3, 4
+KEY = jax.random.key(0)
 MAKERS = [cells.irnn, cells.leaky, cells.minimal_rnn, cells.linear_recurrent_unit]
 
 
 def sample(make, **options):
-    cell = make(INPUTS, N, **options)
-    params = cells_numpy.draw(cell.init(jax.random.key(0)))
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, jax.random.normal(jax.random.key(2), (INPUTS,))
+    return cells_numpy.sample(make(INPUTS, N, **options), (INPUTS,))
 
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize(("inputs", "hidden"), [(0, 1), (4, 1), (2, 3)])
 def test_states_keep_their_form(make, inputs, hidden, dtype):
     cell = make(inputs, hidden)
-    params, state = cell.init(jax.random.key(0)), cell.initial_state()
+    params, state = jax.eval_shape(cell.init, KEY), cell.initial_state()
     assert {leaf.dtype for leaf in jax.tree.leaves((params, state))} == {dtype}
     assert not state.any()
     for x in (None, jnp.ones(inputs)):
-        after = cell.step(params, state, x)
+        after = jax.eval_shape(cell.step, params, state, x)
         assert after.shape == state.shape and after.dtype == dtype
     with pytest.raises(ValueError, match="x: expected shape"):
-        cell.step(params, state, jnp.ones(inputs + 1))
+        jax.eval_shape(cell.step, params, state, jnp.ones(inputs + 1))
     half = make(2, 3, dtype=jnp.bfloat16)
-    leaves = (params := half.init(jax.random.key(0))), half.initial_state()
-    after = half.step(params, half.initial_state(), jnp.ones(2, jnp.bfloat16))
+    leaves = (params := jax.eval_shape(half.init, KEY)), half.initial_state()
+    after = jax.eval_shape(half.step, params, half.initial_state(), jnp.ones(2, jnp.bfloat16))
     assert {a.dtype for a in jax.tree.leaves((leaves, after))} == {jnp.dtype("bfloat16")}
 
 
@@ -50,14 +48,15 @@ def test_sizes_are_checked(make):
 @pytest.mark.parametrize("make", MAKERS)
 def test_no_input_equals_zero_input(make):
     cell, params, state, _ = sample(make)
-    want = in_float64(cell.step(params, state, jnp.zeros(INPUTS)))
-    close(cell.step(params, state, None), want, tolerances.CELL_STEP)
+    step = jax.jit(cell.step)
+    want = in_float64(step(params, state, jnp.zeros(INPUTS)))
+    close(step(params, state, None), want, tolerances.CELL_STEP)
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_gradient_reaches_every_parameter(make):
     cell, params, state, x = sample(make)
-    grads = jax.grad(lambda p: cell.step(p, state, x).sum())(params)
+    grads = jax.jit(jax.grad(lambda p: cell.step(p, state, x).sum()))(params)
     assert all(bool(jnp.isfinite(g).all() and g.any()) for g in grads.values())
 
 
@@ -82,7 +81,7 @@ def test_irnn_alpha():
         cells.irnn(1, 1, alpha="one")
 
 
-def test_leaky_step_and_jacobian_against_numpy():
+def test_leaky_step_and_jacobian_against_numpy(dtype):
     cell, params, state, x = sample(cells.leaky, dt=0.25, tau=2.0)
     p, s, u = in_float64((params, state, x))
     a = 0.125
@@ -112,7 +111,7 @@ def test_leaky_times_are_checked(name):
         cells.leaky(1, 1, **{name: None})
 
 
-def test_minimal_rnn_step_and_jacobian_against_numpy():
+def test_minimal_rnn_step_and_jacobian_against_numpy(dtype):
     cell, params, state, x = sample(cells.minimal_rnn)
     p, h, u_in = in_float64((params, state, x))
     v = np.tanh(p["W_x"] @ u_in + p["b_x"])
@@ -123,7 +122,7 @@ def test_minimal_rnn_step_and_jacobian_against_numpy():
     close(J, want, tolerances.CELL_JACOBIAN)
 
 
-def test_linear_recurrent_unit_against_complex_numpy():
+def test_linear_recurrent_unit_against_complex_numpy(dtype):
     cell, params, state, x = sample(cells.linear_recurrent_unit)
     p, s, u = in_float64((params, state, x))
     lam = np.exp(-np.exp(p["nu"]) + 1j * p["theta"])
@@ -135,7 +134,7 @@ def test_linear_recurrent_unit_against_complex_numpy():
 def test_linear_recurrent_unit_spectrum_is_its_radii_twice():
     T = 30
     cell, params, state, _ = sample(cells.linear_recurrent_unit)
-    inputs = jax.random.normal(jax.random.key(3), (T, INPUTS))
+    inputs = normal(3, (T, INPUTS))
     want = np.sort(np.repeat(-T * np.exp(np.asarray(params["nu"], np.float64)), 2))[::-1]
     got = rnnjac.spectrum(cell.step, params, state, inputs).log_singular_values
     close(got, want, tolerances.CELL_CHAIN)
@@ -161,9 +160,8 @@ def test_linear_recurrent_unit_normalises_a_white_input(length):
     # E|z_t|^2 = (1 - |lam|^2) sum_{k<t} |lam|^{2k} sum_j |B_j|^2 = (1 - |lam|^{2t}) |B|^2
     cell, params, state, _ = sample(cells.linear_recurrent_unit)
     p = in_float64(params)
-    jac = jax.jacfwd(
-        lambda xs: rnnjac.trajectory(cell.step, params, jnp.zeros_like(state), xs)[-1]
-    )(jnp.zeros((length, INPUTS)))
+    last = lambda xs: rnnjac.trajectory(cell.step, params, jnp.zeros_like(state), xs)[-1]  # noqa: E731
+    jac = jax.jit(jax.jacfwd(last))(jnp.zeros((length, INPUTS)))
     got = jnp.square(jac).sum((0, 2, 3))
     B = (p["B_re"] ** 2 + p["B_im"] ** 2).sum(1)
     want = (1 - np.exp(-2 * length * np.exp(p["nu"]))) * B

@@ -6,28 +6,27 @@ import pytest
 import rnnjac
 from rnnjac import cells
 from tests import cells_numpy, tolerances
-from tests.cells_numpy import close, in_float64
+from tests.cells_numpy import close, in_float64, normal
 
 INPUTS = 2
 
 
 def sample():
-    cell = cells.stack([cells.lstm(INPUTS, 3), cells.gru(3, 2), cells.elman(2, 2)])
-    params = cells_numpy.draw(cell.init(jax.random.key(0)))
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, jax.random.normal(jax.random.key(2), (INPUTS,))
+    return cells_numpy.sample(
+        cells.stack([cells.lstm(INPUTS, 3), cells.gru(3, 2), cells.elman(2, 2)]), (INPUTS,)
+    )
 
 
-def test_step_against_numpy():
+def test_step_against_numpy(dtype):
     cell, params, state, x = sample()
     (p1, p2, p3), ((c, h), g, s), u = in_float64((params, state, x))
     first = cells_numpy.lstm(p1, c, h, u)
     second = cells_numpy.gru(p2, g, first[1], "after")
     third = np.tanh(p3["W_x"] @ second + p3["W_s"] @ s + p3["b"])
-    close(cell.step(params, state, x), (first, second, third), tolerances.CELL_STEP)
+    close(jax.jit(cell.step)(params, state, x), (first, second, third), tolerances.CELL_STEP)
 
 
-def test_jacobian_is_block_triangular_with_the_layers_own_on_the_diagonal():
+def test_jacobian_is_block_triangular_with_the_layers_own_on_the_diagonal(dtype):
     cell, params, state, x = sample()
     (J,) = rnnjac.jacobians(cell.step, params, state, x[None])
     assert J.shape == (10, 10)
@@ -45,7 +44,7 @@ def test_log_determinant_is_the_sum_over_the_layers():
     layers = [cells.elman(INPUTS, 3), cells.gru(3, 2)]
     cell = cells.stack(layers)
     params = cell.init(jax.random.key(0))
-    inputs = jax.random.normal(jax.random.key(1), (20, INPUTS))
+    inputs = normal(1, (20, INPUTS))
     states = rnnjac.trajectory(cell.step, params, cell.initial_state(), inputs)
     feeds = [inputs, states[0][1:]]
     want = 0.0

@@ -1,5 +1,6 @@
 """Checkpoints: a run that is stopped, or killed, ends with the same numbers."""
 
+import functools
 import os
 import random
 import signal
@@ -14,39 +15,14 @@ import numpy as np
 import optax
 import pytest
 
-from rnnjac import training
 from rnnjac.training import checkpoint
+from tests import test_training
+from tests.test_training import same, sample, start
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def start(key):
-    return {"w": jax.random.uniform(key, (2,)), "b": jnp.zeros(())}
-
-
-def sample(key):
-    return jax.random.uniform(key, (2,))
-
-
-def loss(params, batch):
-    return jnp.sum((params["w"] - batch) ** 2) + (params["b"] - 1) ** 2
-
-
-def measure(params, key):
-    return {"length": jnp.sum(params["w"] ** 2)}
-
-
-RULE = optax.sgd(0.01, momentum=0.9)
-SETTINGS = {"key": jax.random.key(0), "seeds": 3, "updates": 12, "every": 4, "progress": False}
-
-
-def run(**changes):
-    settings = {"init": start, "sample": sample, "optimizer": RULE, "measure": measure}
-    return training.train(jax.value_and_grad(loss), **{**settings, **SETTINGS, **changes})
-
-
-def same(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one, other)
+run = functools.partial(test_training.run, optimizer=optax.sgd(0.01, momentum=0.9))
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path, dtype):

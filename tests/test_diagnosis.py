@@ -45,7 +45,7 @@ def test_every_rule_has_a_reason_a_source_and_a_network():
         assert set(rule.after) <= set(names)
 
 
-def test_gain_is_known_where_nothing_saturates(dtype):
+def test_gain_is_known_where_nothing_saturates():
     """The tanh network with gain 1.2 is linear for 60 steps: all of its rates are log 1.2."""
     d = rnnjac.diagnose(**too_large(jax.random.key(0)))
     # inputs of 1e-6 have grown to 0.1 at most in the end, where tanh' is above 0.99

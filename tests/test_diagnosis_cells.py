@@ -10,6 +10,7 @@ from rnnjac.diagnosis import gated
 from rnnjac.diagnosis.along import Samples
 from rnnjac.diagnosis.recurrent import recognised
 from tests import tolerances
+from tests.cells_numpy import normal
 
 EPS = float(jnp.finfo(jnp.zeros(()).dtype).eps)
 
@@ -87,7 +88,7 @@ def samples_of(cell, params, x):
 def test_gates_of_every_layer_of_a_stack_are_read(dtype):
     cell = cells.stack([cells.lstm(2, 2), cells.elman(2, 2), cells.gru(2, 3, reset="before")])
     params = cell.init(jax.random.key(0))
-    x = jax.random.normal(jax.random.key(1), (STEPS, 2))
+    x = normal(1, (STEPS, 2))
     samples = samples_of(cell, params, x)
     lower, upper = gated.layers(params, samples)
     assert (lower.kind, upper.kind) == (gated.LSTM, gated.GRU_BEFORE)

@@ -6,29 +6,14 @@ import pytest
 from rnnjac import activations, initializers
 from rnnjac.cells import elman
 from tests import tolerances
+from tests.cells_numpy import close, draw_params, in_float64, normal
 
 HIDDEN, INPUTS = 5, 3
 
 
-def close(got, want, dtype, tolerance=tolerances.ELMAN_STEP):
-    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-    bound = tolerance * float(jnp.finfo(dtype).eps) * max(1.0, np.abs(want).max(initial=0))
-    np.testing.assert_array_less(np.abs(got - want), bound)
-
-
 def sample(form="state", activation="tanh"):
     cell = elman(INPUTS, HIDDEN, activation, form=form, bias=initializers.normal(1.0))
-    keys = jax.random.split(jax.random.key(0), 3)
-    return (
-        cell,
-        cell.init(keys[0]),
-        jax.random.normal(keys[1], (HIDDEN,)),
-        jax.random.normal(keys[2], (INPUTS,)),
-    )
-
-
-def in_float64(*trees):
-    return jax.tree.map(lambda a: np.asarray(a, np.float64), trees)
+    return cell, draw_params(cell), normal(1, (HIDDEN,)), normal(2, (INPUTS,))
 
 
 @pytest.mark.parametrize("inputs", [0, 1, 4])
@@ -42,38 +27,38 @@ def test_shapes_and_dtype(inputs, hidden, dtype):
         "b": (hidden,),
     }
     for x in (None, jnp.ones(inputs)):
-        after = cell.step(params, state, x)
+        after = jax.eval_shape(cell.step, params, state, x)
         assert after.shape == (hidden,) and after.dtype == state.dtype == dtype
     assert not state.any() and not params["b"].any()
 
 
 def test_state_form_against_numpy(dtype):
     cell, params, state, x = sample("state")
-    (p, s, u) = in_float64(params, state, x)
+    (p, s, u) = in_float64((params, state, x))
     want = np.tanh(p["W_x"] @ u + p["W_s"] @ s + p["b"])
-    close(cell.step(params, state, x), want, dtype)
+    close(cell.step(params, state, x), want, tolerances.ELMAN_STEP)
 
 
 def test_preactivation_form_against_numpy(dtype):
     cell, params, state, x = sample("preactivation")
-    (p, s, u) = in_float64(params, state, x)
+    (p, s, u) = in_float64((params, state, x))
     want = p["W_s"] @ np.tanh(s) + p["W_x"] @ u + p["b"]
-    close(cell.step(params, state, x), want, dtype)
+    close(cell.step(params, state, x), want, tolerances.ELMAN_STEP)
 
 
 def test_jacobian_has_its_diagonal_on_the_left(dtype):
     cell, params, state, x = sample("state")
-    (p, s, u) = in_float64(params, state, x)
+    (p, s, u) = in_float64((params, state, x))
     slopes = 1 - np.tanh(p["W_x"] @ u + p["W_s"] @ s + p["b"]) ** 2
-    got = jax.jacfwd(cell.step, argnums=1)(params, state, x)
-    close(got, slopes[:, None] * p["W_s"], dtype)
+    got = jax.jit(jax.jacfwd(cell.step, argnums=1))(params, state, x)
+    close(got, slopes[:, None] * p["W_s"], tolerances.ELMAN_STEP)
 
 
 def test_jacobian_of_the_other_form_has_it_on_the_right(dtype):
     cell, params, state, x = sample("preactivation")
-    (p, s, _) = in_float64(params, state, x)
-    got = jax.jacfwd(cell.step, argnums=1)(params, state, x)
-    close(got, p["W_s"] * (1 - np.tanh(s) ** 2)[None, :], dtype)
+    (p, s, _) = in_float64((params, state, x))
+    got = jax.jit(jax.jacfwd(cell.step, argnums=1))(params, state, x)
+    close(got, p["W_s"] * (1 - np.tanh(s) ** 2)[None, :], tolerances.ELMAN_STEP)
 
 
 def test_saturated_jacobian_keeps_its_digits(dtype):
@@ -83,7 +68,7 @@ def test_saturated_jacobian_keeps_its_digits(dtype):
         "W_s": jnp.ones((1, 1), dtype),
         "b": jnp.full(1, 15, dtype),
     }
-    got = jax.jacfwd(cell.step, argnums=1)(params, jnp.zeros(1, dtype), None)
+    got = jax.jit(jax.jacfwd(cell.step, argnums=1))(params, jnp.zeros(1, dtype), None)
     want = 1 / np.cosh(np.float64(15)) ** 2
     assert abs(float(got[0, 0]) / want - 1) <= (
         tolerances.ACTIVATION_SLOPE * float(jnp.finfo(dtype).eps)
@@ -95,7 +80,7 @@ def test_the_forms_are_one_network_in_two_coordinates(dtype):
     after, params, state, x = sample("preactivation")
     before = elman(INPUTS, HIDDEN)
     got = before.step(params, jnp.tanh(state), x)
-    close(got, jnp.tanh(after.step(params, state, x)), dtype)
+    close(got, jnp.tanh(after.step(params, state, x)), tolerances.ELMAN_STEP)
 
 
 def test_no_input_equals_zero_input(dtype):
@@ -109,7 +94,7 @@ def test_relu_irnn_keeps_a_positive_state_bit_for_bit():
     cell = elman(0, 3, "relu", recurrent=initializers.identity())
     params, state = cell.init(jax.random.key(0)), jnp.array([0.1, 2.0, 30.0])
     np.testing.assert_array_equal(cell.step(params, state, None), state)
-    jacobian = jax.jacfwd(cell.step, argnums=1)(params, state, None)
+    jacobian = jax.jit(jax.jacfwd(cell.step, argnums=1))(params, state, None)
     np.testing.assert_array_equal(jacobian, np.eye(3))
 
 
@@ -122,14 +107,14 @@ def test_activation_may_be_a_callable(dtype):
 
 def test_jit_vmap_and_scan_agree_with_the_loop(dtype):
     cell, params, state, _ = sample()
-    xs = jax.random.normal(jax.random.key(5), (4, INPUTS))
+    xs = normal(5, (4, INPUTS))
     batch = jax.jit(jax.vmap(cell.step, (None, None, 0)))(params, state, xs)
     for row, x in zip(batch, xs, strict=True):
-        close(row, cell.step(params, state, x), dtype)
+        close(row, cell.step(params, state, x), tolerances.ELMAN_STEP)
     last, _ = jax.lax.scan(lambda s, x: (cell.step(params, s, x), None), state, xs)
     for x in xs:
         state = cell.step(params, state, x)
-    close(last, state, dtype)
+    close(last, state, tolerances.ELMAN_STEP)
 
 
 def test_keyed_initialization_is_reproducible_and_independent():
@@ -148,7 +133,7 @@ def test_bfloat16_stays_bfloat16():
 
 def test_gradient_reaches_every_parameter(dtype):
     cell, params, state, x = sample()
-    gradient = jax.grad(lambda p: jnp.sum(cell.step(p, state, x)))(params)
+    gradient = jax.jit(jax.grad(lambda p: jnp.sum(cell.step(p, state, x))))(params)
     for leaf in jax.tree.leaves(gradient):
         assert jnp.all(jnp.isfinite(leaf)) and jnp.any(leaf != 0)
 

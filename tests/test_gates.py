@@ -7,26 +7,23 @@ import rnnjac
 from rnnjac import cells, gates
 from rnnjac.measures.carousel import carousel_products
 from tests import cells_numpy, tolerances
-from tests.cells_numpy import close, in_float64
+from tests.cells_numpy import close, in_float64, normal
 
 INPUTS, N, T = 3, 4, 15
 RESETS = ["after", "before"]
 
 
 def sample(make=cells.lstm, steps=T, **options):
-    cell = make(INPUTS, N, **options)
-    params = cells_numpy.draw(cell.init(jax.random.key(0)))
-    state = cells_numpy.draw(cell.initial_state(), seed=1)
-    return cell, params, state, jax.random.normal(jax.random.key(2), (steps, INPUTS))
+    return cells_numpy.sample(make(INPUTS, N, **options), (steps, INPUTS))
 
 
 def along(function, cell, params, state, inputs):
     states = rnnjac.trajectory(cell.step, params, state, inputs)
     before = jax.tree.map(lambda rows: rows[:-1], states)
-    return jax.vmap(function, (None, 0, 0))(params, before, inputs), before
+    return jax.jit(jax.vmap(function, (None, 0, 0)))(params, before, inputs), before
 
 
-def test_lstm_paths_assemble_to_the_jacobian():
+def test_lstm_paths_assemble_to_the_jacobian(dtype):
     cell, params, state, inputs = sample()
     paths, _ = along(gates.lstm_paths, cell, params, state, inputs)
     exact = rnnjac.jacobians(cell.step, params, state, inputs)
@@ -35,7 +32,7 @@ def test_lstm_paths_assemble_to_the_jacobian():
 
 
 @pytest.mark.parametrize("reset", RESETS)
-def test_gru_paths_add_up_to_the_jacobian(reset):
+def test_gru_paths_add_up_to_the_jacobian(reset, dtype):
     cell, params, state, inputs = sample(cells.gru, reset=reset)
     paths, _ = along(
         lambda p, s, x: gates.gru_paths(p, s, x, reset=reset), cell, params, state, inputs
@@ -224,7 +221,7 @@ def test_no_input_and_single_step():
 
 def test_vmap_over_sequences_and_networks_equals_the_loop():
     cell, params, state, _ = sample()
-    batch = jax.random.normal(jax.random.key(9), (2, 5, INPUTS))
+    batch = normal(9, (2, 5, INPUTS))
     networks = jax.tree.map(lambda a: jnp.stack([a, -a]), params)
     got = jax.vmap(carousel_products, (0, None, 0))(networks, state, batch)
     for row in range(2):

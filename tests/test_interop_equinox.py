@@ -10,7 +10,7 @@ import rnnjac
 from rnnjac import interop
 from rnnjac.interop.equinox import convert, from_equinox
 from tests import tolerances
-from tests.cells_numpy import close, draw
+from tests.cells_numpy import close, draw, normal
 
 INPUTS, HIDDEN, STEPS = 3, 4, 3
 KINDS = {"gru": equinox.nn.GRUCell, "lstm": equinox.nn.LSTMCell}
@@ -40,7 +40,7 @@ def test_states_and_jacobians_are_the_cells_own(kind, bias, dtype):
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {dtype}
     assert not any(leaf.any() for leaf in jax.tree.leaves(state))
     state = draw(state)
-    inputs = jax.random.normal(jax.random.key(1), (STEPS, INPUTS))
+    inputs = normal(1, (STEPS, INPUTS))
     states = rnnjac.trajectory(step, params, state, inputs)
     expected = [state]
     for x in inputs:
@@ -57,7 +57,7 @@ def test_states_and_jacobians_are_the_cells_own(kind, bias, dtype):
 @pytest.mark.parametrize(("kind", "bias"), CASES)
 def test_converted_cells_compute_the_same(kind, bias):
     own, ours = from_equinox(build(kind, bias)), convert(build(kind, bias))
-    state, x = draw(own.state), jax.random.normal(jax.random.key(1), (1, INPUTS))
+    state, x = draw(own.state), normal(1, (1, INPUTS))
     # Equinox puts h before c
     n = np.arange(HIDDEN)
     swap = np.concatenate([n + HIDDEN, n]) if kind == "lstm" else n

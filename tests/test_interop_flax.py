@@ -9,7 +9,7 @@ from flax import linen, nnx
 import rnnjac
 from rnnjac.interop.flax import convert_linen, convert_nnx, from_linen, from_nnx
 from tests import tolerances
-from tests.cells_numpy import close, draw
+from tests.cells_numpy import close, draw, normal
 
 INPUTS, HIDDEN, STEPS = 3, 4, 3
 CELLS = ["SimpleCell", "GRUCell", "LSTMCell", "OptimizedLSTMCell"]
@@ -49,7 +49,7 @@ def test_states_and_jacobians_are_the_cells_own(name, case, dtype):
     network, converted, call = case(name)
     assert not any(leaf.any() for leaf in jax.tree.leaves(network.state))
     assert {leaf.dtype for leaf in jax.tree.leaves((network[1:], converted[1:]))} == {dtype}
-    inputs = jax.random.normal(jax.random.key(1), (STEPS, INPUTS))
+    inputs = normal(1, (STEPS, INPUTS))
     states = rnnjac.trajectory(*network, inputs)
     expected = [network.state]
     for x in inputs:

@@ -11,30 +11,19 @@ from rnnjac.linalg import running
 from rnnjac.linalg.graded import graded
 from rnnjac.linalg.graded_svd import graded_svd
 from rnnjac.linalg.lengthen import lengthen
+from tests.cells_numpy import normal
 from tests.oracles import exact_log_singular_values, log_sigma_error, truth
-from tests.problems import CHAINS, factors
-from tests.tolerances import (
-    LEADING_ORTHOGONALITY,
-    LEADING_VECTOR,
-    promised_log_sigma,
-)
+from tests.problems import CHAINS, factors, linear
+from tests.tolerances import LEADING_ORTHOGONALITY, LEADING_VECTOR, eps, promised_log_sigma
 
 TOP = 3
 NAMED = {chain.name: chain for chain in CHAINS}
 
 
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
-
-
-def multiply_input(params, state, matrix):
-    return matrix @ state
-
-
 def of_chain(js):
     """Triplets of the product of given factors."""
     js = jnp.asarray(js, jnp.zeros(()).dtype)
-    return rnnjac.singular_vectors(multiply_input, None, js[0, 0], js, top=TOP)
+    return rnnjac.singular_vectors(linear, None, js[0, 0], js, top=TOP)
 
 
 LONG = [
@@ -80,9 +69,9 @@ def two_layers(matrix, state, x):
 @pytest.fixture(scope="module")
 def nets():
     """A net from two starts: the dense products in float64 and the triplets, by one vmap."""
-    matrix = jax.random.normal(jax.random.key(0), (12, 12)) / 12**0.5
-    inputs = jax.random.normal(jax.random.key(1), (12, 12)) / 2
-    noise = jax.random.normal(jax.random.key(2), (STATES, 12))
+    matrix = normal(0, (12, 12)) / 12**0.5
+    inputs = normal(1, (12, 12)) / 2
+    noise = normal(2, (STATES, 12))
     starts = {"low": noise[:, :5], "high": noise[:, 5:]}
 
     @jax.jit
@@ -149,7 +138,7 @@ def test_nan_ends_at_once(dtype):
 
 
 def test_no_steps_and_one_unit(dtype):
-    found = rnnjac.singular_vectors(multiply_input, None, jnp.ones(1), jnp.ones((0, 1, 1)))
+    found = rnnjac.singular_vectors(linear, None, jnp.ones(1), jnp.ones((0, 1, 1)))
     assert found.log_singular_values == 0 and found.right == 1 and found.left == 1
 
 
@@ -196,4 +185,4 @@ def test_graded_svd_of_a_product_beyond_floats(dtype):
 )
 def test_options_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
-        rnnjac.singular_vectors(multiply_input, None, jnp.ones(4), jnp.ones((2, 4, 4)), **options)
+        rnnjac.singular_vectors(linear, None, jnp.ones(4), jnp.ones((2, 4, 4)), **options)

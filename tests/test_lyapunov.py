@@ -9,26 +9,21 @@ from scipy.special import digamma, polygamma
 import rnnjac
 from rnnjac import cells
 from rnnjac.linalg import lu
-from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS
-
-
-def linear(params, state, factor):
-    return factor @ state
+from tests import oracles
+from tests.cells_numpy import normal
+from tests.problems import linear
+from tests.tolerances import EXPONENT_GRADIENT, FEW_STEPS, STATISTICAL_SIGMAS, eps
 
 
 def constant(matrix, state, x):
     return matrix @ state
 
 
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
-
-
 @pytest.fixture
 def net():
     cell = cells.elman(2, 6)
     params = cell.init(jax.random.key(0))
-    return cell, params, cell.initial_state(), jax.random.normal(jax.random.key(1), (60, 2))
+    return cell, params, cell.initial_state(), normal(1, (60, 2))
 
 
 def qr_recursion(factors, vectors, warmup=0):
@@ -72,7 +67,7 @@ def test_standard_errors_are_those_of_the_blocks(net, warmup, dtype):
 def test_leading_ones_are_those_of_the_full_run(net, dtype):
     cell, params, start, inputs = net
     full = rnnjac.lyapunov_exponents(cell.step, params, start, inputs)
-    for k in range(1, 7):
+    for k in (2, 5):  # 1, 3 and 6 are compared with NumPy above
         leading = rnnjac.lyapunov_exponents(cell.step, params, start, inputs, top=k)
         tolerance = FEW_STEPS * eps(dtype)
         np.testing.assert_allclose(leading.exponents, full.exponents[:k], atol=tolerance)
@@ -106,7 +101,7 @@ def test_warmup_removes_the_bias_of_the_start(dtype):
 def test_gaussian_products_exactly(n, dtype):
     """log |r_kk| has mean (ln 2 + psi((N-k+1)/2)) / 2 and variance psi'(.) / 4 at every T."""
     steps = 4000
-    factors = jax.random.normal(jax.random.key(5), (steps, n, n), dtype)
+    factors = normal(5, (steps, n, n))
     found = rnnjac.lyapunov_exponents(linear, None, jnp.zeros(n, dtype), factors)
     half = (n - np.arange(n)) / 2
     z = np.asarray(found.exponents) - (np.log(2) + digamma(half)) / 2
@@ -123,7 +118,7 @@ def test_random_tanh_network_against_mean_field(gain, expected, dtype):
     weights = gain / np.sqrt(n) * np.random.default_rng(3).normal(size=(n, n))
     params = {"W_s": jnp.asarray(weights, dtype), "b": jnp.zeros(n, dtype)}
     params["W_x"] = jnp.zeros((n, 0), dtype)
-    start = jax.random.normal(jax.random.key(0), (n,), dtype)
+    start = normal(0, (n,))
     found = rnnjac.lyapunov_exponents(cell.step, params, start, length=1500, top=1, warmup=300)
     assert abs(float(found.exponents[0]) - expected) < 0.03
 
@@ -149,9 +144,9 @@ def test_lost_directions(dtype):
     bias = jnp.where(jnp.arange(6) < 2, -50.0, 50.0)
     params = cell.init(jax.random.key(1)) | {"b": bias}
     found = rnnjac.lyapunov_exponents(cell.step, params, cell.initial_state(), length=30)
-    exact = rnnjac.spectrum(cell.step, params, cell.initial_state(), length=30)
+    factors = rnnjac.jacobians(cell.step, params, cell.initial_state(), length=30)
     lost = np.isneginf(found.exponents)
-    assert lost.sum() == np.isneginf(exact.log_singular_values).sum() >= 2
+    assert lost.sum() == 6 - oracles.exact_rank(np.asarray(factors, float)) >= 2
     np.testing.assert_array_equal(np.isnan(found.stderr), lost)
 
     def total(weights):
@@ -161,15 +156,15 @@ def test_lost_directions(dtype):
         ).exponents
         return jnp.sum(jnp.where(jnp.isneginf(values), 0, values))
 
-    assert np.isfinite(jax.grad(total)(params["W_s"])).all()
+    assert np.isfinite(jax.jit(jax.grad(total))(params["W_s"])).all()
 
 
 def test_gradient_against_finite_differences(dtype):
     """Forward and reverse mode through elimination and QR, net below chaos."""
     cell = cells.elman(1, 5)
     params = cell.init(jax.random.key(2))
-    inputs = jax.random.normal(jax.random.key(3), (30, 1))
-    direction = jax.random.normal(jax.random.key(4), (5, 5))
+    inputs = normal(3, (30, 1))
+    direction = normal(4, (5, 5))
     coefficients = jnp.asarray([1.0, -0.5, 0.3, 0.2, 0.1])
 
     @jax.jit
@@ -179,8 +174,8 @@ def test_gradient_against_finite_differences(dtype):
         return jnp.vdot(found.history[-1], coefficients)
 
     weights = params["W_s"]
-    reverse = float(jnp.vdot(jax.grad(mixed)(weights), direction))
-    forward = float(jax.jvp(mixed, (weights,), (direction,))[1])
+    reverse = float(jnp.vdot(jax.jit(jax.grad(mixed))(weights), direction))
+    forward = float(jax.jit(lambda w: jax.jvp(mixed, (w,), (direction,))[1])(weights))
     assert abs(reverse - forward) <= FEW_STEPS * eps(dtype) * abs(forward)
     if dtype == jnp.float64:  # differences in float32 have no digit to compare
         h = eps(dtype) ** (1 / 3)

@@ -16,8 +16,8 @@ PROBE = np.random.default_rng(0).normal(size=(120, 2))
 
 
 @pytest.fixture(scope="module")
-def probe(dtype):
-    return jnp.asarray(PROBE, dtype)
+def probe():
+    return jnp.asarray(PROBE)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,21 @@ def params():
     return CELL.init(jax.random.key(0))
 
 
-def test_its_numbers_are_those_of_the_measures(params, probe, dtype):
-    found = training.monitor(CELL.step, STATE, probe, top=3)(params)
+@pytest.fixture(scope="module")
+def watch(probe):
+    return training.monitor(CELL.step, STATE, probe, top=3)
+
+
+@pytest.fixture(scope="module")
+def scalar():
+    return training.monitor(lambda p, s, x: p * s, jnp.ones(1), length=40, top=1)
+
+
+def test_its_numbers_are_those_of_the_measures(watch, params, probe):
+    found = watch(params)
     assert all(type(value) is float for value in found.values())
     whole = rnnjac.spectrum(CELL.step, params, STATE, probe).log_singular_values
-    few = tolerances.TRAINING * float(jnp.finfo(dtype).eps) * float(-whole[-1])
+    few = tolerances.TRAINING * float(jnp.finfo(probe.dtype).eps) * float(-whole[-1])
     np.testing.assert_allclose(found["log_sigma_leading"], whole[0], atol=few, rtol=0)
     np.testing.assert_allclose(found["log_sigma_median"], whole[1], atol=few, rtol=0)
     exponent = rnnjac.lyapunov_exponents(CELL.step, params, STATE, probe, top=1, warmup=12)
@@ -39,16 +49,15 @@ def test_its_numbers_are_those_of_the_measures(params, probe, dtype):
 
 
 @pytest.mark.parametrize("kept", [0.9, 0.5, 1.0, 0.0])
-def test_the_horizon_of_a_scalar_is_closed(kept, dtype):
-    watch = training.monitor(lambda p, s, x: p * s, jnp.ones(1), length=40, top=1)
-    found = watch(jnp.asarray(kept, dtype))
+def test_the_horizon_of_a_scalar_is_closed(kept, scalar):
+    found = scalar(jnp.asarray(kept))
     expected = {0.0: 0, 1.0: 40}.get(kept, round(-1 / np.log(kept)) if 0 < kept < 1 else 0)
     assert found["horizon"] == expected
     assert found["lost"] == (kept == 0)
     assert "gradient_lag_100" not in found
 
 
-def test_it_is_compiled_once_and_measures_now_and_then(dtype):
+def test_it_is_compiled_once_and_measures_now_and_then():
     traces = []
 
     def step(p, s, x):
@@ -56,11 +65,11 @@ def test_it_is_compiled_once_and_measures_now_and_then(dtype):
         return p * s
 
     watch = training.monitor(step, jnp.ones(2), length=5, top=1, every=3)
-    rates = [watch(jnp.asarray(0.5 + 0.001 * k, dtype)) for k in range(1000)]
+    rates = [watch(jnp.asarray(0.5 + 0.001 * k)) for k in range(1000)]
     first = len(traces)
     assert [bool(found) for found in rates[:7]] == [True, False, False, True, False, False, True]
     assert len({found["lyapunov_exponent"] for found in rates if found}) == 334
-    watch(jnp.asarray(0.1, dtype))
+    watch(jnp.asarray(0.1))
     assert len(traces) == first, "a later call is not traced again"
 
 
@@ -97,8 +106,7 @@ def test_with_a_train_state_and_tensorboard(params, probe, tmp_path):
     assert b"log_sigma_leading" in file.read_bytes()
 
 
-def test_as_a_measure_of_train_it_gives_arrays(params, probe):
-    watch = training.monitor(CELL.step, STATE, probe, top=2)
+def test_as_a_measure_of_train_it_gives_arrays(watch, params):
     traced = jax.jit(lambda p: watch(p, jax.random.key(0)))(params)
     plain = watch(params)
     assert traced.keys() == plain.keys()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rnnjac import observables
 from tests import tolerances
+from tests.cells_numpy import normal
 
 INF = math.inf
 # (exponents, dimension, entropy rate); the named maps have exact exponents.
@@ -88,7 +89,8 @@ def test_entropy_rate_is_the_positive_part(values):
 
 
 def test_dimension_is_differentiable(dtype):
-    gradient = jax.grad(observables.kaplan_yorke_dimension)(jnp.array([0.5, 0.0, -1.0], dtype))
+    gradient = jax.grad(observables.kaplan_yorke_dimension)
+    gradient = jax.jit(gradient)(jnp.array([0.5, 0.0, -1.0], dtype))
     # D = 2 + (l1 + l2) / -l3: the slopes are 1/|l3|, 1/|l3| and (l1 + l2) / l3^2.
     np.testing.assert_array_equal(gradient, np.array([1, 1, 0.5], dtype))
 
@@ -97,7 +99,7 @@ def test_dimension_is_differentiable(dtype):
 def test_derivatives_are_finite_at_the_edges(exponents, dtype):
     exponents = jnp.asarray(exponents, dtype)
     for function in (observables.kaplan_yorke_dimension, observables.entropy_rate):
-        assert jnp.all(jnp.isfinite(jax.grad(function)(exponents)))
+        assert np.isfinite(jax.jit(jax.grad(function))(exponents)).all()
 
 
 def test_horizon_is_the_time_constant(dtype):
@@ -114,7 +116,8 @@ def test_horizon_with_factor_two_is_the_half_life(dtype):
 
 
 def test_horizon_is_differentiable(dtype):
-    slope = jax.vmap(jax.grad(observables.horizon))(jnp.array([-0.5, 0.0, 1.0], dtype))
+    slopes = jax.jit(jax.vmap(jax.grad(observables.horizon)))
+    slope = slopes(jnp.array([-0.5, 0.0, 1.0], dtype))
     np.testing.assert_array_equal(slope, np.array([4, 0, 0], dtype))
 
 
@@ -122,7 +125,7 @@ def test_horizon_is_differentiable(dtype):
 def test_participation_ratio_counts_equal_directions(shift, dtype):
     logs = jnp.array([0.0, 0.0, 0.0, -INF, -9000.0], dtype) + shift
     close(observables.participation_ratio(logs), 3, dtype)
-    assert jnp.all(jnp.isfinite(jax.grad(observables.participation_ratio)(logs)))
+    assert np.isfinite(jax.jit(jax.grad(observables.participation_ratio))(logs)).all()
 
 
 def test_participation_ratio_of_a_vector(dtype):
@@ -138,7 +141,7 @@ def test_participation_ratio_derivative_against_the_closed_form(dtype):
     ratio = squares.sum() ** 2 / (squares**2).sum()
     # d log PR / d log s_i = 4 s_i^2 / sum s^2 - 4 s_i^4 / sum s^4
     want = ratio * 4 * (squares / squares.sum() - squares**2 / (squares**2).sum())
-    got = jax.grad(observables.participation_ratio)(jnp.asarray(logs, dtype))
+    got = jax.jit(jax.grad(observables.participation_ratio))(jnp.asarray(logs, dtype))
     for g, w in zip(got, want, strict=True):
         close(g, w, dtype, 4 * ratio)
 
@@ -168,13 +171,14 @@ SPECTRAL = (
 @pytest.mark.parametrize("function", SPECTRAL)
 def test_nan_in_gives_nan_out(function, dtype):
     for place in range(3):
-        logs = jnp.array([0.5, -0.25, -1.0], dtype).at[place].set(jnp.nan)
-        assert jnp.isnan(function(logs))
+        logs = np.array([0.5, -0.25, -1.0], dtype)
+        logs[place] = np.nan
+        assert np.isnan(function(jnp.asarray(logs)))
 
 
 @pytest.mark.parametrize("function", SPECTRAL)
 def test_vmap_jit_and_loop_agree(function, dtype):
-    batch = jax.random.normal(jax.random.key(0), (4, 5), dtype)
+    batch = normal(0, (4, 5))
     got = jax.jit(jax.vmap(function))(batch)
     assert got.dtype == dtype
     for row, want in zip(got, map(function, batch), strict=True):
@@ -183,7 +187,8 @@ def test_vmap_jit_and_loop_agree(function, dtype):
 
 @pytest.mark.parametrize("function", SPECTRAL)
 def test_sixteen_bit_spectra_are_computed_in_float32(function):
-    assert function(jnp.array([0.5, -1.0], jnp.bfloat16)).dtype == jnp.float32
+    half = jnp.array([0.5, -1.0], jnp.bfloat16)
+    assert jax.eval_shape(function, half).dtype == jnp.float32
 
 
 @pytest.mark.parametrize("function", SPECTRAL)

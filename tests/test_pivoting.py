@@ -7,14 +7,10 @@ import pytest
 
 from rnnjac.linalg import pivoting
 from rnnjac.linalg.powers import LOST, is_lost
-from tests.tolerances import FEW_STEPS, JACOBI
+from tests.tolerances import FEW_STEPS, JACOBI, eps
 
 SHAPES = [(1, 1), (6, 6), (9, 4)]
 eliminate = jax.jit(pivoting.eliminate)
-
-
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
 
 
 def draw(shape, dtype, seed=0):

@@ -11,18 +11,15 @@ import rnnjac
 from rnnjac import cells
 from rnnjac.linalg import running
 from rnnjac.measures.reach import _by_jacobi
+from tests.cells_numpy import normal
 from tests.oracles import exact_log_singular_values, log_sigma_error
-from tests.problems import CHAINS, factors
+from tests.problems import CHAINS, factors, linear
 from tests.tolerances import FEW_STEPS, REACH_BY_SVD, promised_log_sigma
 
 SIZE, LENGTH, TOP, CHUNK = 24, 8, 2, 4
 
 
 def multiply(matrix, state, x):
-    return matrix @ state
-
-
-def multiply_input(params, state, matrix):
     return matrix @ state
 
 
@@ -64,7 +61,7 @@ def reach_of_inputs():
     def found(js):
         dtype = jnp.zeros(()).dtype
         start = jnp.zeros(js.shape[-1], dtype)
-        return rnnjac.reach(multiply_input, None, start, jnp.asarray(js, dtype), top=4, chunk=3)
+        return rnnjac.reach(linear, None, start, jnp.asarray(js, dtype), top=4, chunk=3)
 
     return found
 
@@ -85,7 +82,8 @@ def test_rows_are_left_out_where_all_together_move_nothing(bits, enough, dtype):
     product = running.identity(n, dtype)
     small = int(jnp.finfo(dtype).machep) - 1 - bits
     exponent = jnp.where(jnp.arange(n) < rows, 0, small).astype(jnp.int32)
-    values, found = _by_jacobi(product._replace(exponent=exponent), rows, 1)
+    by_jacobi = jax.jit(_by_jacobi, static_argnums=(1, 2))
+    values, found = by_jacobi(product._replace(exponent=exponent), rows, 1)
     assert bool(found) == enough
     np.testing.assert_array_equal(values, [0.0])
 
@@ -114,7 +112,7 @@ def test_a_net_along_its_trajectory_in_bounded_memory(dtype):
     n, steps, chunk = 24, 60, 2
     cell = cells.elman(2, n)
     params, start = cell.init(jax.random.key(0)), cell.initial_state()
-    inputs = jax.random.normal(jax.random.key(1), (steps, 2))
+    inputs = normal(1, (steps, 2))
     of_net = functools.partial(rnnjac.reach, cell.step, chunk=chunk)
     compiled = jax.jit(of_net).lower(params, start, inputs).compile()
     found = np.asarray(compiled(params, start, inputs))

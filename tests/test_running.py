@@ -9,16 +9,12 @@ from rnnjac.linalg import running
 from rnnjac.linalg.lengthen import lengthen
 from rnnjac.linalg.powers import LOG_2, LOST, exponent_of, is_lost, log_of, power_of_two
 from tests import oracles
-from tests.tolerances import FEW_STEPS, LEADING_ORTHOGONALITY, promised_log_sigma
+from tests.tolerances import FEW_STEPS, LEADING_ORTHOGONALITY, eps, promised_log_sigma
 
 SIZE = 6
 extend, rebalance, longer = (
     jax.jit(function) for function in (running.extend, running.rebalance, lengthen)
 )
-
-
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
 
 
 def factors_of(steps, dtype, seed=0):

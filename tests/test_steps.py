@@ -8,6 +8,7 @@ from jax.experimental.ode import odeint
 
 import rnnjac
 from rnnjac.interop import without_output
+from tests import oracles
 from tests.tolerances import FEW_STEPS, promised_log_sigma
 
 N, LENGTH = 4, 12
@@ -35,24 +36,37 @@ def forward_only(W, s, x):
     return jnp.tanh(jax.lax.while_loop(lambda c: c[0] < N, add, first)[1])
 
 
-def values(step):
-    """What each function says of a step."""
+def derivatives(step):
     given = step, MATRIX, START, DRIVE
     return {
         "jacobians": rnnjac.jacobians(*given),
-        "spectrum": rnnjac.spectrum(*given).log_singular_values,
         "lyapunov_exponents": rnnjac.lyapunov_exponents(*given, top=2).exponents,
         "gradient_norms": rnnjac.gradient_norms(*given, cotangent=jnp.ones(N)),
-        "reach": jnp.nan_to_num(rnnjac.reach(*given)),
-        "singular_vectors": rnnjac.singular_vectors(*given).log_singular_values,
         "input_jacobians": rnnjac.input_jacobians(*given),
         "parameter_jacobians": rnnjac.parameter_jacobians(*given),
     }
 
 
+def values(step):
+    """What each function says of a step."""
+    given = step, MATRIX, START, DRIVE
+    return derivatives(step) | {
+        "spectrum": rnnjac.spectrum(*given).log_singular_values,
+        "reach": jnp.nan_to_num(rnnjac.reach(*given)),
+        "singular_vectors": rnnjac.singular_vectors(*given).log_singular_values,
+    }
+
+
 @pytest.fixture(scope="module")
 def expected():
-    return values(plain)
+    """Of the plain step: its derivatives, and the products of its factors in exact arithmetic."""
+    found = derivatives(plain)
+    factors = np.asarray(found["jacobians"], float)
+    logs = oracles.exact_log_singular_values(factors)
+    reach = np.zeros((LENGTH + 1, LENGTH + 1, 1))
+    for end, start in zip(*np.tril_indices(LENGTH + 1, -1), strict=True):
+        reach[end, start] = oracles.exact_log_singular_values(factors[start:end])[0]
+    return found | {"spectrum": logs, "singular_vectors": logs[:1], "reach": reach}
 
 
 @pytest.mark.parametrize("step", [reverse_only, forward_only])
@@ -93,7 +107,7 @@ def test_without_any_derivative_the_step_is_named():
 def carried(W, state, x):
     key, draw = jax.random.split(state["key"])
     mask = state["h"] > jnp.where(state["mask"], 0, 0.1)
-    kick = jax.random.uniform(draw, (N,), W.dtype)
+    kick = jax.random.key_data(draw)[0].astype(W.dtype) / 2**32
     h = jnp.tanh(W @ jnp.where(mask, state["h"], 0.5 * state["h"]) + kick)
     return {"count": state["count"] + 1, "h": h, "key": key, "mask": mask}
 

@@ -10,6 +10,7 @@ import pytest
 
 import rnnjac
 from rnnjac import cells
+from tests.cells_numpy import normal
 from tests.tolerances import LOG_SUM
 
 N, STEPS = 3, 8
@@ -138,7 +139,7 @@ def test_short_runs_are_sorted_too(dtype):
         multiply = lambda weights, state, x: weights @ state  # noqa: E731
         return rnnjac.lyapunov_exponents(multiply, weights, jnp.ones(6, dtype), length=2)
 
-    found = jax.vmap(run)(jax.random.normal(jax.random.key(0), (20, 6, 6), dtype))
+    found = jax.vmap(run)(normal(0, (20, 6, 6)))
     assert (jnp.diff(found.exponents, axis=1) <= 0).all()
     np.testing.assert_array_equal(found.history[:, -1], found.exponents)
     assert (jnp.diff(found.history[:, 0], axis=1) > 0).any()  # the order is that of the end

@@ -11,6 +11,7 @@ from jax import export
 
 import rnnjac
 from rnnjac import cells
+from tests.cells_numpy import draw_params, normal
 from tests.tolerances import FEW_STEPS
 
 CELL = cells.elman(2, 4)
@@ -79,9 +80,8 @@ def _squared(p, s, x):
 
 
 def arguments(seed):
-    keys = jax.random.split(jax.random.key(seed), 3)
-    params = CELL.init(keys[0])
-    return params, 0.1 * jax.random.normal(keys[1], (4,)), jax.random.normal(keys[2], (LENGTH, 2))
+    params = jax.tree.map(lambda a: a / 2, draw_params(CELL, seed))
+    return params, 0.1 * normal(seed, (4,)), normal(seed, (LENGTH, 2))
 
 
 def close(a, b, dtype):
@@ -90,20 +90,33 @@ def close(a, b, dtype):
 
 
 @cases
-def test_jit_and_vmap_equal_the_loop(function, differentiable, dtype):
+def test_jit_and_vmap_equal_the_loop(function, differentiable):
     each = [arguments(seed) for seed in range(3)]
     together = jax.jit(jax.vmap(function))(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *each))
     for row, one in zip(together, each, strict=True):
-        close(row, function(*one), dtype)
+        close(row, function(*one), row.dtype)
+
+
+def total(function, state, inputs):
+    return lambda params: jnp.sum(function(params, state, inputs))
 
 
 @cases
-def test_gradients_are_finite(function, differentiable, dtype):
-    if not differentiable:
-        return
-    params, state, inputs = arguments(0)
-    gradient = jax.grad(lambda p: jnp.sum(function(p, state, inputs)))(params)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+def test_gradients_are_finite(function, differentiable):
+    if differentiable:
+        params, *rest = arguments(0)
+        gradient = jax.jit(jax.grad(total(function, *rest)))(params)
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+@cases
+def test_batches_and_gradients_keep_the_precision(function, differentiable, dtype):
+    """Traced alone, in float64: strict promotion refuses a mixture of two."""
+    if dtype == jnp.float64:
+        params, *rest = jax.tree.map(lambda leaf: leaf[None], arguments(0))
+        of_one = jax.grad(lambda *given: jnp.sum(function(*given))) if differentiable else function
+        found = jax.eval_shape(jax.vmap(of_one), params, *rest)
+        assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {dtype}
 
 
 REFUSED = [name for name, (_, differentiable) in FUNCTIONS.items() if not differentiable]
@@ -114,19 +127,17 @@ def test_derivatives_are_refused(name):
     """Those of singular values that meet do not exist: no number, then, but what to do instead."""
     params, state, inputs = arguments(0)
 
-    def total(params):
-        return jnp.sum(FUNCTIONS[name][0](params, state, inputs))
-
+    summed = total(FUNCTIONS[name][0], state, inputs)
     message = f"{name}: expected no derivative .*lyapunov_exponents.*jax.lax.stop_gradient"
     several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params)
     if name == "product_spectrum":  # which is the spectrum of a linear system
         message = message.removeprefix("product_")
     with pytest.raises(TypeError, match=message):
-        jax.jvp(total, (params,), (params,))
+        jax.jvp(summed, (params,), (params,))
     with pytest.raises(TypeError, match=message):
-        jax.grad(total)(params)
+        jax.grad(summed)(params)
     with pytest.raises(TypeError, match=message):
-        jax.vmap(jax.grad(total))(several)
+        jax.vmap(jax.grad(summed))(several)
 
 
 @pytest.mark.parametrize("name", REFUSED)

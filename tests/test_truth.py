@@ -71,17 +71,19 @@ BATCHED = [
 ]
 
 
-SLOW = 256  # the smallest size of `make test-all` alone
+OPTIMISED, SLOW = 16, 256  # the smallest sizes that are optimised, and of `make test-all` alone
 
 
 def of_found(names):
     """Names of chains, or of groups, for the tests of spectra and errors; the largest are slow.
 
-    Errors are held to the rounding of the code that users run, as XLA optimises it.
+    Those from OPTIMISED on run as XLA optimises them: their claims are held to the rounding of
+    that code. `make test-all` does so with all.
     """
-    size = {name: low for name, (low, _) in GROUPS.items()} | {c.name: c.n for c in TABLE}
-    marks = {name: [pytest.mark.slow] if size[name] >= SLOW else [] for name in size}
-    return [pytest.param(name, marks=[pytest.mark.optimised, *marks[name]]) for name in names]
+    size = {name: high for name, (_, high) in GROUPS.items()} | {c.name: c.n for c in TABLE}
+    marks = (pytest.mark.optimised, OPTIMISED), (pytest.mark.slow, SLOW)
+    given = {name: [mark for mark, least in marks if n >= least] for name, n in size.items()}
+    return [pytest.param(name, marks=given[name]) for name in names]
 
 
 def padded(chain, longest, *, front):
@@ -198,7 +200,6 @@ def test_accuracy_of_graded_products(graded, name, dtype):
         check(graded[name], chain, dtype)
 
 
-@pytest.mark.optimised
 @pytest.mark.parametrize("name", [chain.name for chain in BATCHED])
 def test_accuracy_of_a_batch(batched, name, dtype):
     row, chain = batched[name], NAMED[name]
@@ -220,7 +221,6 @@ def test_exactly_lost_directions(found, name):
     check_lost(found[name], NAMED[name])
 
 
-@pytest.mark.optimised
 @pytest.mark.parametrize("way", ["graded", "batched"])
 def test_exactly_lost_directions_in_other_ways(way, request):
     for name, row in request.getfixturevalue(way).items():

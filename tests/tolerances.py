@@ -1,4 +1,12 @@
-"""Tolerances of all tests, as multiples of eps (`jnp.finfo(dtype).eps`), with their derivations."""
+"""Tolerances of all tests, as multiples of eps, with their derivations."""
+
+import jax.numpy as jnp
+
+
+def eps(dtype):
+    """Distance from 1 to the next number, as a float."""
+    return float(jnp.finfo(dtype).eps)
+
 
 # --- activations ---
 # First order, in eps, exp right to 2: p = e^{-|x|} has 2; 2p / (1 + p^2) adds 0.25 (p p), 0.5 (sum)

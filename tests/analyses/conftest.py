@@ -16,6 +16,7 @@ import pytest
 from analyses.common import command, folders, pictures, record
 from analyses.common.words import Words
 from analyses.report import page
+from tests import tolerances
 
 BUILD = record.ROOT / "build"
 
@@ -82,6 +83,11 @@ def write_demo(build, out, answers=(), **words):
 def built(demo_build, tmp_path):
     """Function that writes the page of one analysis with the given words and returns its text."""
     return functools.partial(write_demo, demo_build, tmp_path / "out" / "index.html")
+
+
+@pytest.fixture(scope="session")
+def eps(dtype):
+    return tolerances.eps(dtype)
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,6 @@
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -44,11 +43,6 @@ def trained(text):
 def tools(text):
     size = len(text.alphabet) + 1
     return {kind: measure.tools(kind, size, RECIPE.hidden) for kind in ("tanh", "LSTM")}
-
-
-@pytest.fixture
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
 
 
 def test_paragraphs_are_kept_once():

@@ -10,11 +10,6 @@ from analyses.cliff import checks, folds, surface
 from tests import tolerances
 
 
-@pytest.fixture
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
-
-
 def test_autodiff_on_the_wall_is_the_geometric_sum(quick, eps):
     arrays = quick("cliff").arrays
     assert (arrays["wall_drift"] == 0).all(), "the state left 1/2"

@@ -19,11 +19,6 @@ def close(value, expected, multiple, eps, scale=1.0):
     assert abs(value - expected) <= multiple * eps * scale
 
 
-@pytest.fixture
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
-
-
 def test_radius_below_1_explodes_when_one_unit_is_held_saturated(eps):
     _, facts = examples.tilted()
     W = np.array([[2.0, -4.0], [1.0, -1.75]])

@@ -27,11 +27,6 @@ def found(network):
     return jax.device_get(measure.along(cell, problem)(params))
 
 
-@pytest.fixture
-def eps(dtype):
-    return float(jnp.finfo(dtype).eps)
-
-
 def gates_by_hand(params, inputs):
     """log f at every step, in NumPy and float64."""
     cell = {name: np.asarray(w, float) for name, w in params["cell"].items()}
