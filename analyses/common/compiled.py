@@ -1,4 +1,4 @@
-"""How the programs of an analysis are compiled: each of them once, and quickly if it runs shortly."""
+"""How the programs of an analysis are compiled: each once, and quickly where the run is short."""
 
 import importlib.metadata
 import os
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import jax
 
-# Most of a short run is compiling. With these flags that takes 0.4 times as long (a spectrum: 4.3 s
-# of CPU and not 10.5 s), and what is compiled runs up to a fifth longer. A flag that XLA does not
-# know ends the process, and jaxlib 0.12 no longer has the first.
+# Much of a short run is compiling. With these flags that takes 0.4 times as long (a spectrum: 4.3 s
+# of CPU and not 10.5 s); what is compiled runs as long, within the 20 % that two runs differ by. A
+# flag that XLA does not know ends the process, and jaxlib 0.12 no longer has the first.
 QUICK = (
     "--xla_cpu_use_fusion_emitters=false",
     "--xla_cpu_parallel_codegen_split_count=1",
