@@ -121,16 +121,11 @@ def gradients(method: Method, cell: cells.Cell) -> Callable:
         weight = WEIGHT if method.omega else None
         return regularizers.with_omega(loss, weight=weight, form=FORM)
 
-    def driven(weights: Any, state: Any, drive: jax.Array) -> Any:
-        return cell.step({**weights, "b": drive}, state, None)
-
     def mean(params: Any, batch: Batch) -> jax.Array:
-        weights, start = params["cell"], cell.initial_state()
-
         def one(example: Batch) -> jax.Array:
-            # what all characters add to the gates: one large product in place of many small ones
-            drive = example.inputs @ weights["W_x"].T + weights["b"][None]
-            return loss(params, rnnjac.trajectory(driven, weights, start, drive), example)
+            start = cell.initial_state()
+            states = rnnjac.trajectory(cell.step, params["cell"], start, example.inputs)
+            return loss(params, states, example)
 
         return jax.vmap(one)(batch).mean()
 
