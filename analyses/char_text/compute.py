@@ -12,7 +12,7 @@ import numpy as np
 
 from analyses.char_text import data, measure, training
 from analyses.char_text.training import AHEAD, METHODS, Recipe
-from analyses.common import compiled, record
+from analyses.common import record
 from analyses.common.progress import progress_bar
 
 SEED = 0
@@ -71,10 +71,9 @@ def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     size = len(text.alphabet) + 1
     every, found = runs(settings.recipe), []
     bar = progress_bar(every, unit="run")
-    with compiled.once():  # one program for all step sizes
-        for run in bar:
-            bar.set_postfix_str(f"{METHODS[run.method].name}, {run.ahead} ahead, step {run.rate:g}")
-            found.append(_train(run, settings, text.train, size))
+    for run in bar:
+        bar.set_postfix_str(f"{METHODS[run.method].name}, {run.ahead} ahead, step {run.rate:g}")
+        found.append(_train(run, settings, text.train, size))
     best = choose(every, found)
     kinds = {m.kind: measure.tools(m.kind, size, settings.recipe.hidden) for m in METHODS}
     arrays = {

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analyses.common import folders, made_from, record
+from analyses.common import compiled, folders, made_from, record
 
 Arrays = dict[str, Any]
 Facts = dict[str, Any]
@@ -25,6 +25,9 @@ def compute(name: str, preset: str, build: Path) -> None:
     """Compute an analysis and store its arrays, facts and provenance."""
     import jax.numpy as jnp
 
+    compiled.once(build / "jax-cache")
+    if preset == "quick":
+        compiled.quickly()
     module = folders.part(name, "compute")
     if preset not in module.PRESETS:
         expected = ", ".join(module.PRESETS)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analyses.common import compiled, record
+from analyses.common import record
 from analyses.temporal_order import measure, networks, training
 from analyses.temporal_order.measure import Effort
 from analyses.temporal_order.training import CLIPPED, METHODS, PLAIN, Recipe
@@ -66,8 +66,7 @@ PRESETS = {
 
 def compute(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """All cases in turn, in JAX's default precision."""
-    with compiled.once():  # one program for both tanh starts, one measurement for all methods
-        arrays = _measured(settings)
+    arrays = _measured(settings)
     for name in ("reach_error", "history_error"):
         record.require_finite(name, arrays[name][..., 0])
     return arrays, settings.recipe._asdict() | {"tested": settings.effort.tested}
