@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from analyses.common import record
-from analyses.common.progress import progress_bar
 from benchmarks import figure, measure, memory, table
+from rnnjac._support.progress import progress_bar
 
 FOLDER = record.ROOT / "build" / "bench"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS")

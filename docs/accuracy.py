@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import rnnjac
-from analyses.common.progress import progress_bar
+from rnnjac._support.progress import progress_bar
 from tests import oracles, problems
 
 jax.config.update("jax_enable_x64", True)

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from rnnjac._support import checks
+from rnnjac._support.progress import progress_bar
 
 # Steps below which a program of their own costs more to compile than padding costs to run.
 SHORTEST = 16
@@ -104,7 +104,7 @@ def in_chunks(
             pairs = _by_vmap(batched(len(shared)), items, shared, chunk)
         else:
             pairs = _by_threads(alone, items, shared, threads)
-        results = dict(tqdm(pairs, total=total, disable=not progress))
+        results = dict(progress_bar(pairs, total=total, unit="item", disable=not progress))
         found = [results[place] for place in range(len(results))]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *found) if stacked else found
 

@@ -113,7 +113,8 @@ def test_nothing_to_do():
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_progress_bar(progress, capsys):
+def test_progress_bar(progress, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     rnnjac.in_chunks(jnp.sum, chunk=2, progress=progress)([np.ones(2)] * 5)
     shown = capsys.readouterr()
     assert ("5/5" in shown.err) == progress and shown.out == ""

@@ -193,7 +193,8 @@ def test_a_diverged_seed_is_not_solved_whatever_is_measured_of_it(begun):
 # --- odds and ends ---
 
 
-def test_the_bar_shows_rate_loss_and_what_stopped(capsys, begun):
+def test_the_bar_shows_rate_loss_and_what_stopped(capsys, monkeypatch, begun):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     highest = begun.max()
     fall(progress=True, measure=lambda p, k: {"p": p}, solved=lambda m: m["p"] == highest)
     shown = capsys.readouterr().err

@@ -13,7 +13,7 @@ import numpy as np
 from analyses.char_text import data, measure, training
 from analyses.char_text.training import AHEAD, METHODS, Recipe
 from analyses.common import record
-from analyses.common.progress import progress_bar
+from rnnjac._support.progress import progress_bar
 
 SEED = 0
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from analyses.cliff import folds, surface
-from analyses.common.progress import progress_bar
+from rnnjac._support.progress import progress_bar
 
 
 class Settings(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from analyses.common.progress import progress_bar
+from rnnjac._support.progress import progress_bar
 
 
 def keyed(

@@ -13,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from analyses.common import record, resume
-from analyses.common.progress import progress_bar
 from analyses.flossing_effect import networks, training
+from rnnjac._support.progress import progress_bar
 
 SEED = 0
 FOLDER = record.ROOT / "build"

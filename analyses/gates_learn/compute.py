@@ -14,8 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from analyses.common import record
-from analyses.common.progress import progress_bar
 from analyses.gates_learn import summary, training
+from rnnjac._support.progress import progress_bar
 
 SEED = 0
 

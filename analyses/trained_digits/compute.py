@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from analyses.common import digits, record
-from analyses.common.progress import progress_bar
 from analyses.trained_digits import measure
 from rnnjac import initializers
+from rnnjac._support.progress import progress_bar
 
 SEED = 0
 GAINS = (0.3, 1.0, 3.0)

@@ -8,9 +8,9 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from rnnjac._support import checks
+from rnnjac._support.progress import progress_bar
 from rnnjac.diagnosis import gated, recurrent, rules
 from rnnjac.diagnosis.along import along, floating_leaves
 from rnnjac.diagnosis.assemble import Measured, assembled
@@ -89,7 +89,7 @@ def diagnose(
     sequences = list(_sequences(inputs, lengths))
     if loss is not None:
         _check_loss(loss, state, sequences[0].number is not None)
-    shown = tqdm(sequences, unit="sequence", disable=None if len(sequences) > 1 else True)
+    shown = progress_bar(sequences, unit="sequence", disable=len(sequences) == 1)
     found = [_measured(step, params, state, one, loss) for one in shown]
     dtype = str(jnp.result_type(jax.tree.leaves(state)[0]))
     return rules.with_findings(assembled(found, dtype, loss is not None))

@@ -13,6 +13,7 @@ import optax
 from tqdm import tqdm
 
 from rnnjac._support import checks
+from rnnjac._support.progress import progress_bar
 from rnnjac.training.checkpoint import load, restore, save
 from rnnjac.training.program import Program, Seeds, build
 
@@ -140,7 +141,8 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     state, log = _begin(program, path, updates, solved)
     written, cost = -math.inf, 0.0
-    with tqdm(total=updates, initial=int(log.at[-1]), unit="update", disable=not progress) as bar:
+    settings = {"unit": "update", "disable": not progress}
+    with progress_bar(total=updates, initial=int(log.at[-1]), **settings) as bar:
         while (done := int(log.at[-1])) < updates and bool(state.active.any()):
             state, found = program.interval(state, done)
             found = {**found, **program.look(state.params, done + every)}

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal or in a notebook, else a line now and then."""
 
 import sys
 from typing import Any
@@ -11,8 +11,8 @@ _LINE = "{desc}{n_fmt}/{total_fmt} {unit}s, {elapsed} so far, {remaining} left{p
 
 
 def progress_bar(*arguments: Any, **settings: Any) -> tqdm:
-    """`tqdm` with the same arguments; where no terminal is, it writes lines and redraws nothing."""
-    if sys.stderr.isatty():
+    """`tqdm` with the same arguments; where nobody watches, it writes lines and redraws nothing."""
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:  # a terminal or a notebook
         return tqdm(*arguments, **settings)
     if settings.get("desc"):
         settings["desc"] += ": "  # which tqdm does for its own formats alone

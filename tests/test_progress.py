@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyses.common import progress
+from rnnjac._support import progress
 
 
 def lines(capsys):
