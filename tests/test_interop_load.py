@@ -21,6 +21,10 @@ def weights(rows, bias=("bias_ih", "bias_hh"), units=3, width=2):
     return {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
+def flax(rows, columns, below=3):
+    return {"h/kernel": np.ones((rows, columns)), "i/kernel": np.ones((2, below))}
+
+
 @pytest.mark.parametrize(("rows", "cell"), [(1, None), (1, "relu"), (3, "gru"), (4, "lstm")])
 def test_torch(rows, cell):
     given = {f"rnn.{name}_l0": value for name, value in weights(rows).items()}
@@ -64,6 +68,9 @@ def test_nnx(kind):
 @pytest.mark.parametrize(
     ("given", "options", "message"),
     [
+        (flax(3, 4), {}, r"h/kernel: expected shape \(n, n\), .* n >= 1 units; got shape \(3, 4\)"),
+        (flax(3, 3, 2), {}, r"i/kernel: expected shape \(2, 3\); got shape \(2, 2\)"),
+        (flax(3, 3) | {"i/bias": np.ones(2)}, {}, r"i/bias: expected shape \(3,\); got shape \(2,"),
         ({"x": np.zeros(3)}, {}, "source: expected weights named .*; got no such among 'x'"),
         (weights(3), {"cell": "lstm"}, "cell: expected 'gru', as the shapes of the weights say"),
         (weights(3), {"cell": "lru"}, "cell: expected one of 'tanh', 'relu', 'gru', 'lstm'"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac._support import checks
 from rnnjac.cells import LSTMState
@@ -119,11 +120,7 @@ def _flax(given: Mapping[str, Any], prefix: str, cell: str | None) -> Layer | No
         return None
     named = places[_places.only(places, prefix)]
     gates = _gates(named) or ""
-    blocks = {
-        block: {part: jnp.asarray(_weights.array(*full)) for part, full in parts.items()}
-        for block, parts in named.items()
-    }
-    below, recurrent = ([blocks[side + gate] for gate in gates or ("",)] for side in "ih")
+    below, recurrent = _flax_arrays([[named[side + g] for g in gates or [""]] for side in "ih"])
     kernel, bias = _flax_weights.kernel, _flax_weights.bias
     W_x, W_h = kernel(below), kernel(recurrent)
     ratio = W_h.shape[0] // W_h.shape[1]
@@ -143,6 +140,29 @@ def _blocks(given: Mapping[str, Any]) -> dict[str, dict[str, dict[str, tuple[str
             parts = places.setdefault(match["place"], {}).setdefault(block, {})
             parts[match["part"]] = (name, value)
     return places
+
+
+def _flax_arrays(named: list[list[dict[str, tuple[str, Any]]]]) -> list[list[dict[str, Any]]]:
+    """Arrays of the blocks below and recurrent, of the shapes that the first of them call for."""
+    (full, first), (_, below) = named[1][0]["kernel"], named[0][0]["kernel"]
+    n, columns = np.shape(first) if np.ndim(first) == 2 else (0, 0)
+    gates = {n} if len(named[1]) > 1 else {n, *(g * n for g in GATES.values())}
+    if not n or columns not in gates:
+        shown = "(n, n)" if len(gates) == 1 else "(n, n), (n, 3 n) or (n, 4 n)"
+        raise checks.error(full, f"shape {shown} with n >= 1 units", f"shape {np.shape(first)}")
+    rows = (np.shape(below) or (0,))[0], n
+    for side, size in zip(named, rows, strict=True):
+        for name, value in (array for parts in side for array in parts.values()):
+            shape = (columns,) if name.endswith("bias") else (size, columns)
+            if np.shape(value) != shape:
+                raise checks.error(name, f"shape {shape}", f"shape {np.shape(value)}")
+    return [
+        [
+            {part: jnp.asarray(_weights.array(*full)) for part, full in parts.items()}
+            for parts in side
+        ]
+        for side in named
+    ]
 
 
 def _no_part_of_flax(given: Mapping[str, Any]) -> None:
