@@ -242,6 +242,33 @@ def test_an_rnn_of_nnx():
     assert from_nnx(rnn).step is from_nnx(rnn.cell).step
 
 
+class Doubled(linen.RNNCellBase):
+    """A cell of one's own, around another."""
+
+    cell: linen.RNNCellBase
+
+    def __call__(self, carry, x):
+        carry = self.cell(carry, x)[0] * 2
+        return carry, carry
+
+    def initialize_carry(self, rng, input_shape):
+        return self.cell.initialize_carry(rng, input_shape)
+
+    @property
+    def num_feature_axes(self):
+        return 1
+
+
+def test_a_cell_with_a_part_that_is_called_cell():
+    cell = Doubled(build_linen("GRUCell")[0])
+    variables = draw(cell.init(jax.random.key(0), jnp.zeros(HIDDEN), jnp.zeros(INPUTS)))
+    x, start = jnp.ones(INPUTS), jnp.zeros(HIDDEN)
+    for prefix, given in (("", variables), ("a.b", {"params": {"a": {"b": variables["params"]}}})):
+        network = from_linen(cell, given, INPUTS, prefix=prefix)
+        got, want = network.step(*network[1:], x), cell.apply(variables, start, x)[0]
+        close(got, want, tolerances.INTEROP_STEP)
+
+
 def test_what_is_not_in_the_variables_says_what_lies_near_it():
     variables = build_model()[1]
     cell = linen.GRUCell(HIDDEN)

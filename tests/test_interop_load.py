@@ -43,6 +43,12 @@ def test_equinox(kind):
     same(interop.load(given), interop.equinox.convert(cell))  # the only layer there is
 
 
+def test_a_part_of_a_name_that_libraries_add_may_be_all_that_tells_two_layers_apart():
+    places = {"": weights(4, ("bias",)), "cell.": weights(4, ("bias",), units=2)}
+    given = {f"{place}{name}": a for place, some in places.items() for name, a in some.items()}
+    assert [interop.load(given, place).state.c.shape for place in ("", "cell")] == [(3,), (2,)]
+
+
 @pytest.mark.parametrize("kind", ["SimpleCell", "GRUCell", "LSTMCell", "OptimizedLSTMCell"])
 def test_linen(kind, tmp_path, dtype):
     flax = pytest.importorskip("flax")

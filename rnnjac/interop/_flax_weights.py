@@ -25,9 +25,9 @@ def at(variables: Mapping[str, Any], prefix: str, within: bool) -> dict[str, Any
     path = path[1:] if path[:1] == ["params"] else path
     tree = variables["params"]
     for depth, name in enumerate(path):
-        within = [key for key, value in tree.items() if isinstance(value, Mapping)]
-        if name not in within:
-            raise _places.unknown(prefix, [".".join([*path[:depth], key]) for key in within])
+        inside = [key for key, value in tree.items() if isinstance(value, Mapping)]
+        if name not in inside:
+            raise _places.unknown(prefix, [".".join([*path[:depth], key]) for key in inside])
         tree = tree[name]
     if within and list(tree) == ["cell"]:
         path = [*path, "cell"]

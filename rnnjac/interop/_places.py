@@ -20,12 +20,17 @@ def parts(name: str) -> list[str]:
 def only(places: Iterable[str], prefix: str) -> str:
     """The place that a prefix names, or the only one in what it names."""
     found, wanted = {place: parts(place) for place in places}, parts(prefix)
+    literal = [place for place in found if _plain(place) == _plain(prefix)]
     exact = [place for place, path in found.items() if path == wanted]
     within = [place for place, path in found.items() if path[: len(wanted)] == wanted]
-    for alike in (exact, within):
+    for alike in (literal, exact, within):
         if len(alike) == 1:
             return alike[0]
     raise unknown(prefix, [".".join(found[place]) for place in within or found])
+
+
+def _plain(name: str) -> str:
+    return name.replace("/", ".").strip(".")
 
 
 def unknown(prefix: str, places: Iterable[str]) -> Exception:

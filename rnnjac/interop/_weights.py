@@ -153,10 +153,16 @@ def _read_h5(path: Path) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
             wanted = _keras_names(shapes)
-            return {name: file[name][()] if name in wanted else None for name in shapes}
+            return {name: _dataset(file[name]) if name in wanted else None for name in shapes}
     # what a damaged file raises depends on the damage
     except (OSError, RuntimeError, KeyError, ValueError) as problem:
         raise _unreadable(".h5 file", path, problem) from problem
+
+
+def _dataset(dataset: Any) -> np.ndarray:
+    """Array of a dataset; bfloat16, which HDF5 does not know, is there as two bytes and a word."""
+    word = dataset.attrs.get("dtype")
+    return dataset[()].view(jnp.dtype(word)) if word == "bfloat16" else dataset[()]
 
 
 def _keras_names(shapes: Mapping[str, tuple[int, ...] | None]) -> set[str]:

@@ -122,10 +122,10 @@ def convert(layer: Any, *, dtype: Any = None) -> Network:
 
     Examples
     --------
-    >>> import keras  # doctest: +SKIP
-    >>> layer = keras.layers.LSTM(3)  # doctest: +SKIP
-    >>> layer.build((None, None, 2))  # doctest: +SKIP
-    >>> convert(layer).state.c.shape  # doctest: +SKIP
+    >>> import keras
+    >>> layer = keras.layers.LSTM(3)
+    >>> layer.build((None, None, 2))
+    >>> convert(layer).state.c.shape
     (3,)
     """
     keras = _network.require("keras")
