@@ -219,7 +219,7 @@ BAD = [
     (misshapen(0, (3, 5)), {}, r"source\[0\]: expected shape \(inputs, 6\); got shape \(3, 5\)"),
     (misshapen(2, (2,)), {}, r"source\[2\]: expected shape \(6,\) or \(2, 6\); got shape \(2,\)"),
     (misshapen(2, (6,)), {"reset_after": True}, "reset_after: expected False, as a bias of shape"),
-    (arrays(3, bias=False), {}, "reset_after: expected True .* or False, for a GRU without bias"),
+    (arrays(3, bias=False), {}, "reset_after: expected True or False .*, as a GRU without bias"),
     (arrays(4), {"reset_after": True}, "reset_after: expected None for an LSTM; got True"),
     (arrays(4), {"activation": "relu"}, "activation: expected 'tanh' of an LSTM; got 'relu'"),
     (arrays(1), {"activation": "swish"}, "activation: expected one of 'tanh', 'relu', .*'swish'"),

@@ -95,7 +95,7 @@ def _resets_after(bias: np.ndarray | None, told: bool | None) -> bool:
         raise checks.error("reset_after", "True or False", checks.describe(told), TypeError)
     if bias is None:
         if told is None:
-            expected = "True (Keras' default) or False, for a GRU without bias does not tell"
+            expected = "True or False (to interop.keras.load), as a GRU without bias does not tell"
             raise checks.error("reset_after", expected, "None")
         return told
     seen = bias.ndim == 2

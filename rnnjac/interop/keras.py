@@ -160,7 +160,7 @@ def _activation(keras: Any, cell: Any) -> str:
     simple = isinstance(cell, keras.layers.SimpleRNNCell)
     known = _keras_weights.ACTIVATIONS if simple else ("tanh",)
     for name in known:
-        if cell.activation is keras.activations.get(name):
+        if cell.activation is getattr(keras.activations, name, None):
             return name
     expected = f"activation {', '.join(known)}"
     raise checks.error("layer", expected, _name(cell.activation))
