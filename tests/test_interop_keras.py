@@ -128,7 +128,6 @@ def model(keras):
 
 
 def test_files(keras, tmp_path, dtype):
-    pytest.importorskip("h5py")
     whole = model(keras)
     mine, both, _ = whole.layers
     whole.save_weights(tmp_path / "model.weights.h5")
@@ -221,6 +220,7 @@ BAD = [
     (misshapen(2, (6,)), {"reset_after": True}, "reset_after: expected False, as a bias of shape"),
     (arrays(3, bias=False), {}, "reset_after: expected True or False .*, as a GRU without bias"),
     (arrays(4), {"reset_after": True}, "reset_after: expected None for an LSTM; got True"),
+    (arrays(1), {"reset_after": False}, "reset_after: expected None for a SimpleRNN; got False"),
     (arrays(4), {"activation": "relu"}, "activation: expected 'tanh' of an LSTM; got 'relu'"),
     (arrays(1), {"activation": "swish"}, "activation: expected one of 'tanh', 'relu', .*'swish'"),
     ([a * np.nan for a in arrays(1)], {}, r"source\[0\]: expected finite entries; got nan"),
@@ -246,7 +246,7 @@ def test_bad_sources_and_files(tmp_path):
         adapter.load(tmp_path / "none.weights.h5")
     (tmp_path / "cut.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n\0\0")
     (tmp_path / "model.keras").write_bytes(b"")
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py", reason="h5py is not installed: no such file can be read")
     with pytest.raises(ValueError, match="source: expected an intact .h5 file; got cut.weights.h5"):
         adapter.load(tmp_path / "cut.weights.h5")
     with pytest.raises(

@@ -58,13 +58,14 @@ def layer(named: Named, activation: str, reset_after: bool | None) -> Layer:
     _check_shapes(arrays, gates, W.shape[0])
     _weights.one_dtype(arrays.values())
     kernel, bias = arrays["kernel"][1], arrays["bias"][1] if "bias" in arrays else None
+    if gates != 3 and reset_after is not None:
+        raise checks.error("reset_after", f"None for {_article(gates)}", repr(reset_after))
     if gates == 1:
         return _elman(kernel, W, bias, activation)
     if activation != "tanh":
         raise checks.error("activation", f"'tanh' of {_article(gates)}", repr(activation))
     if gates == 3:
         return _gru(kernel, W, bias, _resets_after(bias, reset_after))
-    _no_reset(gates, reset_after)
     return _network.lstm(_rows(kernel), _rows(W), _rows(_or_zeros(bias, W)))
 
 
@@ -104,13 +105,8 @@ def _resets_after(bias: np.ndarray | None, told: bool | None) -> bool:
     return seen
 
 
-def _no_reset(gates: int, reset_after: bool | None) -> None:
-    if reset_after is not None:
-        raise checks.error("reset_after", f"None for {_article(gates)}", reset_after)
-
-
 def _article(gates: int) -> str:
-    return f"{'a' if gates == 3 else 'an'} {KINDS[gates]}"
+    return f"{'an' if gates == 4 else 'a'} {KINDS[gates]}"
 
 
 def _elman(kernel: np.ndarray, W: np.ndarray, bias: np.ndarray | None, activation: str) -> Layer:
