@@ -76,11 +76,11 @@ if not jax.config.jax_enable_x64:
 # messages, layout, files, traces, the order of a loop, what whole numbers say, pictures, findings
 # (factors of 10 and 1000), oracles that compute without JAX. It runs in float32 alone.
 OF_STRUCTURE = """
-    architecture batches cells_closed_forms cells_gru cells_initializers cells_lstm
-    cells_lstm_1997 cells_modern cells_others cells_stack checkpoint command command_line
-    diagnosis diagnosis_cells diagnosis_page docs drawn gates initializers interop_equinox
-    interop_flax interop_load interop_torch make memory_horizon monitor oracles plot precise
-    progress record report report_page summary tasks training transforms
+    architecture batches cells_closed_forms cells_gru cells_initializers cells_lstm cells_lstm_1997
+    cells_modern cells_others cells_stack checkpoint command command_line diagnosis diagnosis_cells
+    diagnosis_page docs drawn gates initializers interop_equinox interop_flax interop_keras
+    interop_load interop_torch make memory_horizon monitor oracles plot precise progress record
+    report report_page summary tasks training transforms
 """.split()
 
 

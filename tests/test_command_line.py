@@ -125,7 +125,7 @@ def test_a_batch_in_one_array(folder, capsys):
         ("one.npy", ("--prefix", "head"), "prefix: expected one of 'rnn'; got 'head'"),
         ("one.npy", ("--out", "page.txt"), "out: expected a file named .html; got page.txt"),
         ("one.npy", ("--weights", "nan.npz"), "rnn.weight_hh_l0: expected finite entries; got nan"),
-        ("one.npy", ("--weights", "model.pt"), "source: expected arrays in a .npz or .safetensors"),
+        ("one.npy", ("--weights", "model.pt"), "source: expected arrays in a .npz, .safetensors"),
         ("one.npy", ("--weights", "gone.npz"), "weights: expected an existing file; got"),
     ],
 )

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen, nnx
+from flax.traverse_util import flatten_dict
 
 import rnnjac
+from rnnjac import interop
 from rnnjac.interop.flax import convert_linen, convert_nnx, from_linen, from_nnx
 from tests import tolerances
 from tests.cells_numpy import close, draw, normal
@@ -171,3 +173,122 @@ def test_a_saturated_unit_keeps_its_digits_when_converted(dtype):
     got = float(rnnjac.jacobians(*network, jnp.zeros((1, 1)))[0, 0, 0])
     eps = float(jnp.finfo(dtype).eps)
     assert abs(got * np.cosh(a) ** 2 / 2 - 1) <= (tolerances.ACTIVATION_SLOPE + 1) * eps
+
+
+class Model(linen.Module):
+    """Two layers, one of which makes its cell in the RNN and one beside it."""
+
+    def setup(self):
+        self.encoder = linen.RNN(linen.GRUCell(HIDDEN, param_dtype=jnp.zeros(()).dtype))
+        self.upper = Upper()
+
+    def __call__(self, x):
+        return self.upper(self.encoder(x))
+
+
+class Upper(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        kind = jnp.zeros(()).dtype
+        x = linen.RNN(linen.OptimizedLSTMCell(HIDDEN, param_dtype=kind), name="rnn")(x)
+        return linen.Dense(2, param_dtype=kind)(x)
+
+
+def build_model():
+    inputs = normal(1, (STEPS, INPUTS))
+    return inputs, draw(Model().init(jax.random.key(0), inputs))
+
+
+def test_a_cell_within_the_variables_of_a_model(dtype):
+    inputs, variables = build_model()
+    encoder = Model().bind(variables).encoder
+    want = encoder(inputs)
+    for network in (
+        from_linen(encoder, variables, INPUTS, prefix="encoder"),
+        from_linen(encoder.cell.clone(), variables, INPUTS, prefix="params/encoder/cell"),
+        convert_linen(encoder, variables, prefix="encoder"),
+        interop.load(variables, "encoder"),
+    ):
+        assert {leaf.dtype for leaf in jax.tree.leaves(network[1:])} == {dtype}
+        close(rnnjac.trajectory(*network, inputs)[1:], want, STEPS * tolerances.INTEROP_STEP)
+
+    upper = linen.OptimizedLSTMCell(HIDDEN)  # where a parent is compact, flax names the cell there
+    above = convert_linen(upper, variables, prefix="upper.OptimizedLSTMCell_0")
+    jax.tree.map(np.testing.assert_array_equal, above, interop.load(variables, "upper"))
+    rows, close_to = rnnjac.trajectory(*above, want).h[1:], STEPS * tolerances.INTEROP_STEP
+    dense = variables["params"]["upper"]["Dense_0"]
+    got = rows @ dense["kernel"] + dense["bias"][None]
+    close(got, Model().apply(variables, inputs), 4 * close_to)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_variables_of_an_rnn(name):
+    rnn = linen.RNN(build_linen(name)[0])
+    inputs = normal(1, (STEPS, INPUTS))
+    variables = draw(rnn.init(jax.random.key(0), inputs))
+    cell = {"params": variables["params"]["cell"]}
+    expected = convert_linen(rnn.cell, cell)
+    for found in (convert_linen(rnn, variables), interop.load(variables)):
+        assert found.step is expected.step
+        jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
+    assert from_linen(rnn, variables, INPUTS).params.keys() == {"params"}
+
+
+def test_an_rnn_of_nnx():
+    rnn = nnx.RNN(build_nnx("GRUCell"), rngs=nnx.Rngs(0))
+    expected = convert_nnx(rnn.cell)
+    for found in (convert_nnx(rnn), interop.load(nnx.state(rnn, nnx.Param))):
+        jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
+    assert from_nnx(rnn).step is from_nnx(rnn.cell).step
+
+
+class Doubled(linen.RNNCellBase):
+    """A cell of one's own, around another."""
+
+    cell: linen.RNNCellBase
+
+    def __call__(self, carry, x):
+        carry = self.cell(carry, x)[0] * 2
+        return carry, carry
+
+    def initialize_carry(self, rng, input_shape):
+        return self.cell.initialize_carry(rng, input_shape)
+
+    @property
+    def num_feature_axes(self):
+        return 1
+
+
+def test_a_cell_with_a_part_that_is_called_cell():
+    cell = Doubled(build_linen("GRUCell")[0])
+    variables = draw(cell.init(jax.random.key(0), jnp.zeros(HIDDEN), jnp.zeros(INPUTS)))
+    x, start = jnp.ones(INPUTS), jnp.zeros(HIDDEN)
+    for prefix, given in (("", variables), ("a.b", {"params": {"a": {"b": variables["params"]}}})):
+        network = from_linen(cell, given, INPUTS, prefix=prefix)
+        got, want = network.step(*network[1:], x), cell.apply(variables, start, x)[0]
+        close(got, want, tolerances.INTEROP_STEP)
+
+
+def test_what_is_not_in_the_variables_says_what_lies_near_it():
+    variables = build_model()[1]
+    cell = linen.GRUCell(HIDDEN)
+    for call in (lambda *a, **k: from_linen(*a, INPUTS, **k), convert_linen):
+        with pytest.raises(
+            ValueError, match="prefix: expected one of 'encoder', 'upper'; got 'enc"
+        ):
+            call(cell, variables, prefix="encoders")
+        with pytest.raises(ValueError, match="prefix: expected one of 'upper.Dense_0', 'upper.Opt"):
+            call(cell, variables, prefix="upper/rnn")
+        with pytest.raises(ValueError, match="variables: expected a mapping with 'params', .*'enc"):
+            call(cell, variables["params"], prefix="encoder")
+    with pytest.raises(
+        ValueError, match="variables: expected a block 'ir' of the cell; got .*'ii'"
+    ):
+        convert_linen(cell, variables, prefix="upper.OptimizedLSTMCell_0")
+    with pytest.raises(ValueError, match="prefix: expected one of 'encoder', 'upper.Opt.*_0'; got"):
+        interop.load(variables, "head")
+    flat = {"rnn/" + "/".join(k): v for k, v in flatten_dict(build_linen("LSTMCell")[1]).items()}
+    del flat["rnn/params/hg/kernel"]
+    message = "rnn/params/hg/kernel: expected the kernels of all gates, .*near it: rnn/params/ig"
+    with pytest.raises(ValueError, match=message):
+        interop.load(flat)

@@ -21,6 +21,10 @@ def weights(rows, bias=("bias_ih", "bias_hh"), units=3, width=2):
     return {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
+def flax(rows, columns, below=3):
+    return {"h/kernel": np.ones((rows, columns)), "i/kernel": np.ones((2, below))}
+
+
 @pytest.mark.parametrize(("rows", "cell"), [(1, None), (1, "relu"), (3, "gru"), (4, "lstm")])
 def test_torch(rows, cell):
     given = {f"rnn.{name}_l0": value for name, value in weights(rows).items()}
@@ -37,6 +41,12 @@ def test_equinox(kind):
     given = {f"encoder.{name}": getattr(cell, name) for name in names}
     same(interop.load(given, "encoder"), interop.equinox.convert(cell))
     same(interop.load(given), interop.equinox.convert(cell))  # the only layer there is
+
+
+def test_a_part_of_a_name_that_libraries_add_may_be_all_that_tells_two_layers_apart():
+    places = {"": weights(4, ("bias",)), "cell.": weights(4, ("bias",), units=2)}
+    given = {f"{place}{name}": a for place, some in places.items() for name, a in some.items()}
+    assert [interop.load(given, place).state.c.shape for place in ("", "cell")] == [(3,), (2,)]
 
 
 @pytest.mark.parametrize("kind", ["SimpleCell", "GRUCell", "LSTMCell", "OptimizedLSTMCell"])
@@ -64,6 +74,9 @@ def test_nnx(kind):
 @pytest.mark.parametrize(
     ("given", "options", "message"),
     [
+        (flax(3, 4), {}, r"h/kernel: expected shape \(n, n\), .* n >= 1 units; got shape \(3, 4\)"),
+        (flax(3, 3, 2), {}, r"i/kernel: expected shape \(2, 3\); got shape \(2, 2\)"),
+        (flax(3, 3) | {"i/bias": np.ones(2)}, {}, r"i/bias: expected shape \(3,\); got shape \(2,"),
         ({"x": np.zeros(3)}, {}, "source: expected weights named .*; got no such among 'x'"),
         (weights(3), {"cell": "lstm"}, "cell: expected 'gru', as the shapes of the weights say"),
         (weights(3), {"cell": "lru"}, "cell: expected one of 'tanh', 'relu', 'gru', 'lstm'"),

@@ -270,7 +270,7 @@ def test_a_flipped_byte_is_found(tmp_path):
 
 def test_other_sources_are_refused(tmp_path):
     (tmp_path / "w.txt").write_text("weights")
-    with pytest.raises(ValueError, match="source: expected a file named .npz or .safetensors"):
+    with pytest.raises(ValueError, match="source: expected a file named .npz, .safetensors or .h5"):
         adapter.load(tmp_path / "w.txt")
     with pytest.raises(TypeError, match="source: expected a mapping .* or a path; got int"):
         adapter.load(3)

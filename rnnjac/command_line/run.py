@@ -25,10 +25,10 @@ from rnnjac.measures.spectrum import spectrum
 GOOD, FINDINGS, BAD_INPUT = 0, 1, 2
 DESCRIPTION = "What a trained recurrent network does to its gradients."
 EPILOG = """\
-WEIGHTS is a .safetensors or .npz file of PyTorch, Equinox or Flax; which cell it is shows in the
-names and shapes. DATA is .npy, .npz or .csv: one sequence (T, width), a batch (B, T, width), or
-several sequences of any lengths in a .npz. Results go to standard output, progress to standard
-error. Exit codes: 0, 1 (findings, with --strict), 2 (bad input).
+WEIGHTS is a .safetensors or .npz file of PyTorch, Equinox, Flax or Keras, or a .weights.h5; which
+cell it is shows in the names and shapes. DATA is .npy, .npz or .csv: one sequence (T, width), a
+batch (B, T, width), or several sequences of any lengths in a .npz. Results go to standard output,
+progress to standard error. Exit codes: 0, 1 (findings, with --strict), 2 (bad input).
 
   rnnjac diagnose lstm.safetensors --prefix encoder.rnn --inputs batch.npy --out page.html
   rnnjac exponents gru.npz --inputs sequence.csv --json

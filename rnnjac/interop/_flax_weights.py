@@ -1,5 +1,6 @@
 """Weights of Flax's recurrent cells as layers of rnnjac. Flax's kernels are (inputs, units)."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjac._support import checks
-from rnnjac.interop import _network
+from rnnjac.interop import _network, _places
 from rnnjac.interop._network import Layer
 
 # linen and nnx both hand on these functions of jax under names of their own
@@ -15,10 +16,35 @@ ACTIVATIONS = {jnp.tanh: "tanh", jax.nn.tanh: "tanh", jax.nn.relu: "relu"}
 LSTM_BLOCKS, GRU_BLOCKS = "ifgo", "rzn"
 
 
+def at(variables: Mapping[str, Any], prefix: str, within: bool) -> dict[str, Any]:
+    """The variables of the module at ``prefix``; of the cell ``within``, if it is an RNN."""
+    if not isinstance(variables, Mapping) or "params" not in variables:
+        got = f"{list(variables)}" if isinstance(variables, Mapping) else type(variables).__name__
+        raise checks.error("variables", "a mapping with 'params', as `init` returns it", got)
+    path = [part for part in re.split(r"[./]", prefix) if part]
+    path = path[1:] if path[:1] == ["params"] else path
+    tree = variables["params"]
+    for depth, name in enumerate(path):
+        inside = [key for key, value in tree.items() if isinstance(value, Mapping)]
+        if name not in inside:
+            raise _places.unknown(prefix, [".".join([*path[:depth], key]) for key in inside])
+        tree = tree[name]
+    if within and list(tree) == ["cell"]:
+        path = [*path, "cell"]
+    found = {kind: _down(tree, path) for kind, tree in variables.items()}
+    return {kind: tree for kind, tree in found.items() if tree is not None}
+
+
+def _down(tree: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
 def from_linen(linen: Any, cell: Any, params: Mapping[str, Any]) -> Layer:
     """Layer of a linen cell, whose parameters are named ii, if, ..., hi, hf, ...."""
     if isinstance(cell, linen.SimpleCell):
-        return _simple(cell, params["i"], params["h"])
+        return _simple(cell, *_blocks(params, "i", [""]), *_blocks(params, "h", [""]))
     if isinstance(cell, linen.GRUCell):
         _usual_gates(cell)
         below, recurrent = _blocks(params, "i", GRU_BLOCKS), _blocks(params, "h", GRU_BLOCKS)
@@ -55,7 +81,10 @@ def _parts(cell: Any, name: str) -> dict[str, jax.Array]:
     return {part: jnp.array(value[...]) for part, value in parts.items() if value is not None}
 
 
-def _blocks(params: Mapping[str, Any], side: str, gates: str) -> list[Mapping[str, Any]]:
+def _blocks(params: Mapping[str, Any], side: str, gates: Sequence[str]) -> list[Mapping[str, Any]]:
+    for name in (side + gate for gate in gates):
+        if name not in params:
+            raise checks.error("variables", f"a block {name!r} of the cell", f"{list(params)}")
     return [params[side + gate] for gate in gates]
 
 

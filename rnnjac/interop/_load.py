@@ -6,10 +6,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnjac._support import checks
 from rnnjac.cells import LSTMState
-from rnnjac.interop import _flax_weights, _network, _stored, _weights, torch
+from rnnjac.interop import (
+    _flax_weights,
+    _keras_weights,
+    _network,
+    _places,
+    _stored,
+    _weights,
+    torch,
+)
 from rnnjac.interop._network import Layer, Network
 
 CELLS = ("tanh", "relu", "gru", "lstm")
@@ -24,18 +33,20 @@ def load(
     direction: str | None = None,
     dtype: Any = None,
 ) -> Network:
-    """Network with the weights of a recurrent layer that PyTorch, Equinox or Flax has trained.
+    """Network with the weights of a recurrent layer of PyTorch, Equinox, Flax or Keras.
 
     Whose they are shows in their names, which cell it is and how large in their shapes.
 
     Parameters
     ----------
-    source : mapping from names to arrays, or path of a .npz or .safetensors file
+    source : mapping from names to arrays, or path of a .npz, .safetensors or .weights.h5 file
         PyTorch: ``weight_hh_l0`` and so on, all that `interop.torch.load` takes. Equinox:
         ``weight_ih``, ``weight_hh``, ``bias`` and, of a GRU, ``bias_n``. Flax: ``hi/kernel`` and so
-        on, or ``dense_h/kernel``, with dots or slashes. No pickle is opened.
+        on, or ``dense_h/kernel``, with dots or slashes, or mappings in mappings: the variables of
+        linen, the state of nnx. Keras: what `interop.keras.load` takes. No pickle is opened.
     prefix : str
-        Where the layer is in a larger network, such as "encoder.rnn"; not needed if there is one.
+        Where the layer is in a larger network, such as "encoder.rnn", with dots or slashes; not
+        needed if there is one. But for PyTorch, anything that holds it alone will do.
     cell : "tanh", "relu", "gru" or "lstm", optional
         What the layer is expected to be. Weights do not tell tanh from relu: tanh by default.
     direction, dtype
@@ -49,7 +60,8 @@ def load(
     Raises
     ------
     ValueError, TypeError
-        As `interop.torch.load`; or if the weights are of another cell than ``cell``.
+        As `interop.torch.load` and `interop.keras.load`; or if the weights are of another cell than
+        ``cell``.
 
     Examples
     --------
@@ -61,8 +73,11 @@ def load(
         checks.one_of("cell", cell, CELLS)
     read = _weights.read(source)
     given = {name: value for name, value in read.items() if isinstance(name, str)}
-    layer = _flax(given, prefix, cell) or _equinox(given, prefix)
+    nested = _weights.flat(read)
+    layer = _keras(nested, prefix, cell) or _flax(nested, prefix, cell) or _equinox(given, prefix)
     if layer is None:
+        if not _stored.of(read).places:
+            _no_part_of_flax(nested)
         prefix = prefix or _stored.of(read).only_place()
         found = torch.load(read, prefix, direction=direction, dtype=dtype)
         if cell == "relu" and _kind(found) == "tanh":
@@ -87,20 +102,25 @@ def _kind(found: Network) -> str:
     return "gru" if "b_h" in params else "tanh"
 
 
-def _flax(given: Mapping[str, Any], prefix: str, cell: str | None) -> Layer | None:
-    """Layer of a Flax cell with a kernel for each gate, or one for all; None if there is none."""
-    places: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, value in given.items():
-        if match := _weights.FLAX.fullmatch(name):
-            block = match["all"] or match["side"] + match["gate"]
-            parts = places.setdefault(match["place"], {}).setdefault(block, {})
-            parts[match["part"]] = jnp.asarray(_weights.array(name, value))
-    places = {place: blocks for place, blocks in places.items() if _gates(blocks) is not None}
+def _keras(given: Mapping[str, Any], prefix: str, cell: str | None) -> Layer | None:
+    """Layer of Keras; None if there is none."""
+    places = _keras_weights.in_mapping(given)
     if not places:
         return None
-    blocks = places[_place(list(places), prefix)]
-    gates = _gates(blocks) or ""
-    below, recurrent = ([blocks[side + gate] for gate in gates or ("",)] for side in "ih")
+    named = places[_places.only(places, prefix)]
+    return _keras_weights.layer(named, "relu" if cell == "relu" else "tanh", None)
+
+
+def _flax(given: Mapping[str, Any], prefix: str, cell: str | None) -> Layer | None:
+    """Layer of a Flax cell with a kernel for each gate, or one for all; None if there is none."""
+    places = {
+        place: blocks for place, blocks in _blocks(given).items() if _gates(blocks) is not None
+    }
+    if not places:
+        return None
+    named = places[_places.only(places, prefix)]
+    gates = _gates(named) or ""
+    below, recurrent = _flax_arrays([[named[side + g] for g in gates or [""]] for side in "ih"])
     kernel, bias = _flax_weights.kernel, _flax_weights.bias
     W_x, W_h = kernel(below), kernel(recurrent)
     ratio = W_h.shape[0] // W_h.shape[1]
@@ -109,6 +129,52 @@ def _flax(given: Mapping[str, Any], prefix: str, cell: str | None) -> Layer | No
     if ratio == GATES["rzn"]:
         return _network.gru(W_x, W_h, bias(below), bias(recurrent))
     return _network.elman(W_x, W_h, bias(below), "relu" if cell == "relu" else "tanh")
+
+
+def _blocks(given: Mapping[str, Any]) -> dict[str, dict[str, dict[str, tuple[str, Any]]]]:
+    """Kernels and biases with their full names, by place and block."""
+    places: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {}
+    for name, value in given.items():
+        if match := _weights.FLAX.fullmatch(name):
+            block = match["all"] or match["side"] + match["gate"]
+            parts = places.setdefault(match["place"], {}).setdefault(block, {})
+            parts[match["part"]] = (name, value)
+    return places
+
+
+def _flax_arrays(named: list[list[dict[str, tuple[str, Any]]]]) -> list[list[dict[str, Any]]]:
+    """Arrays of the blocks below and recurrent, of the shapes that the first of them call for."""
+    (full, first), (_, below) = named[1][0]["kernel"], named[0][0]["kernel"]
+    n, columns = np.shape(first) if np.ndim(first) == 2 else (0, 0)
+    gates = {n} if len(named[1]) > 1 else {n, *(g * n for g in GATES.values())}
+    if not n or columns not in gates:
+        shown = "(n, n)" if len(gates) == 1 else "(n, n), (n, 3 n) or (n, 4 n)"
+        raise checks.error(full, f"shape {shown} with n >= 1 units", f"shape {np.shape(first)}")
+    rows = (np.shape(below) or (0,))[0], n
+    for side, size in zip(named, rows, strict=True):
+        for name, value in (array for parts in side for array in parts.values()):
+            shape = (columns,) if name.endswith("bias") else (size, columns)
+            if np.shape(value) != shape:
+                raise checks.error(name, f"shape {shape}", f"shape {np.shape(value)}")
+    return [
+        [
+            {part: jnp.asarray(_weights.array(*full)) for part, full in parts.items()}
+            for parts in side
+        ]
+        for side in named
+    ]
+
+
+def _no_part_of_flax(given: Mapping[str, Any]) -> None:
+    """Raise if there is most of a Flax cell: by the name of what is missing."""
+    for place, blocks in _blocks(given).items():
+        found = [block for block, parts in blocks.items() if "kernel" in parts]
+        for gates in GATES:
+            lacking = [side + g for side in "ih" for g in gates if side + g not in found]
+            if 0 < len(lacking) < len(gates):
+                full = f"{place}{lacking[0]}/kernel"
+                expected = f"the kernels of all gates, {', '.join(gates)}"
+                raise checks.error(full, expected, _places.near(full, given))
 
 
 def _gates(blocks: Mapping[str, Any]) -> str | None:
@@ -134,20 +200,9 @@ def _equinox(given: Mapping[str, Any], prefix: str) -> Layer | None:
     places = {place: parts for place, parts in places.items() if wanted <= parts.keys()}
     if not places:
         return None
-    parts = places[_place(list(places), prefix)]
+    parts = places[_places.only(places, prefix)]
     W_x, W_h, b = parts["weight_ih"], parts["weight_hh"], parts["bias"]
     if "bias_n" not in parts:
         return _network.lstm(W_x, W_h, b)
     zeros = jnp.zeros(2 * W_h.shape[1], b.dtype)
     return _network.gru(W_x, W_h, b, jnp.concatenate([zeros, parts["bias_n"]]))
-
-
-def _place(places: list[str], prefix: str) -> str:
-    """The place that a prefix means."""
-    trimmed = {place.strip("./").replace("/", "."): place for place in places}
-    wanted = prefix.strip("./").replace("/", ".")
-    if wanted in trimmed:
-        return trimmed[wanted]
-    if not wanted and len(trimmed) == 1:  # the only one, wherever it lies
-        return next(iter(trimmed.values()))
-    raise checks.error("prefix", "one of " + ", ".join(map(repr, trimmed)), repr(prefix))

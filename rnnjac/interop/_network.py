@@ -59,10 +59,12 @@ def lstm(W_x: jax.Array, W_h: jax.Array, b: jax.Array, W_r: jax.Array | None = N
     return Layer(f"lstm to {W_r.shape[0]}", *sizes, "tanh", params | {"W_r": W_r})
 
 
-def gru(W_x: jax.Array, W_h: jax.Array, b_x: jax.Array, b_h: jax.Array) -> Layer:
-    """GRU layer with these weights, blocks r, z, n."""
+def gru(
+    W_x: jax.Array, W_h: jax.Array, b_x: jax.Array, b_h: jax.Array, reset: str = "after"
+) -> Layer:
+    """GRU layer with these weights, blocks r, z, n; the reset gate after the product or before."""
     params = {"W_x": W_x, "W_h": W_h, "b_x": b_x, "b_h": b_h}
-    return Layer("gru", W_x.shape[1], W_h.shape[1], "tanh", params)
+    return Layer(f"gru {reset}", W_x.shape[1], W_h.shape[1], "tanh", params)
 
 
 def network(layers: Sequence[Layer], dtype: Any = None) -> Network:
@@ -99,8 +101,8 @@ def _cell(shapes: tuple[tuple[str, int, int, str], ...], dtype: Any) -> tuple[Ca
             made.append(cells.elman(inputs, hidden, activation, dtype=dtype))
         elif kind == "lstm":
             made.append(cells.lstm(inputs, hidden, dtype=dtype))
-        elif kind == "gru":
-            made.append(cells.gru(inputs, hidden, reset="after", dtype=dtype))
+        elif kind.startswith("gru"):
+            made.append(cells.gru(inputs, hidden, reset=kind.split()[-1], dtype=dtype))
         else:
             made.append(_projected(cells.lstm(inputs, hidden, dtype=dtype), int(kind.split()[-1])))
     cell = made[0] if len(made) == 1 else cells.stack(made)

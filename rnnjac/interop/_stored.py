@@ -6,20 +6,17 @@ direction of each row under ``weight_norm``, by hooks (``_g`` and ``_v``) or as 
 DataParallel and of weight dropout, ``_orig_mod.`` of ``torch.compile``) lie around the layer.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rnnjac._support import checks
-from rnnjac.interop import _weights
+from rnnjac.interop import _places, _weights
 
 WRAPPERS = ("module", "_orig_mod")
 DROPPED = "_raw"
 LENGTH_AND_DIRECTION = (("_g", "_v"), (".original0", ".original1"))
-# more than these are no help to read
-NEAR = 6
 
 
 class Stored:
@@ -47,7 +44,7 @@ class Stored:
     def at(self, prefix: str) -> tuple[str, dict[str, dict[str, Any]]]:
         """The place that a prefix means, and what is stored there."""
         if not self.places:
-            some = ", ".join(map(repr, self.names[:NEAR])) or "none"
+            some = ", ".join(map(repr, self.names[: _places.NEAR])) or "none"
             expected = "weights named weight_ih_l0, weight_hh_l0, ..."
             raise checks.error("source", expected, f"no such among {some}")
         wanted = _path(prefix)
@@ -57,9 +54,7 @@ class Stored:
         alike = exact or [place for place in self.places if _path(place) == wanted]
         alike = [place for place in alike if f"{place}module." not in self.places]
         if len(alike) != 1:
-            near = sorted(place.rstrip(".") for place in self.places)
-            near = difflib.get_close_matches(prefix, near, NEAR, 0) if len(near) > NEAR else near
-            raise checks.error("prefix", "one of " + ", ".join(map(repr, near)), repr(prefix))
+            raise _places.unknown(prefix, [place.rstrip(".") for place in self.places])
         return alike[0], self.places[alike[0]]
 
     def only_place(self) -> str:
@@ -69,12 +64,7 @@ class Stored:
 
     def near(self, full: str) -> str:
         """Words for the names that lie nearest to one that is missing."""
-        found = difflib.get_close_matches(full, [n for n in self.names if n != full], 3)
-        return (
-            f"no tensor of that name; near it: {', '.join(found)}"
-            if found
-            else ("no tensor of that name")
-        )
+        return _places.near(full, self.names)
 
 
 def of(source: Mapping[str, Any]) -> Stored:

@@ -18,6 +18,7 @@ def from_linen(
     inputs: int,
     state: Any = None,
     *,
+    prefix: str = "",
     dtype: Any = None,
 ) -> Network:
     """Network that applies a linen cell itself.
@@ -27,14 +28,17 @@ def from_linen(
 
     Parameters
     ----------
-    cell : flax.linen.RNNCellBase
+    cell : flax.linen.RNNCellBase, or flax.linen.RNN around one
     variables : mapping
-        As ``cell.init`` returns them; they become the parameters.
+        As ``cell.init`` returns them, or the ``init`` of a model that has it; those of the cell
+        become the parameters.
     inputs : int >= 0
         Size of ``x``, for ``cell.initialize_carry``.
     state : pytree of floats, optional
         Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
         in the dtype of the variables.
+    prefix : str
+        Where the cell, or the RNN, is in the variables of a larger model, such as "encoder.rnn".
     dtype : floating-point dtype, optional
         Precision of the network; that of its weights by default. A cell that was made with a
         ``dtype`` of its own goes on computing in that.
@@ -48,7 +52,7 @@ def from_linen(
     Raises
     ------
     TypeError, ValueError
-        If ``cell`` is no linen cell, or ``inputs`` no such integer.
+        If ``cell`` is no linen cell, ``inputs`` no such integer, or nothing lies at ``prefix``.
     ImportError
         If flax is missing.
 
@@ -68,7 +72,8 @@ def from_linen(
     >>> from_linen(cell, variables, inputs=2).state.shape
     (3,)
     """
-    _require_cell(cell, "flax.linen")
+    given, (_, cell) = cell, _cell(cell, "flax.linen")
+    variables = _flax_weights.at(variables, prefix, within=given is not cell)
     inputs = checks.integer("inputs", inputs, 0)
     variables = _network.cast(variables, dtype)
     if state is None:
@@ -85,7 +90,7 @@ def from_nnx(cell: Any, state: Any = None, *, dtype: Any = None) -> Network:
 
     Parameters
     ----------
-    cell : flax.nnx.RNNCellBase
+    cell : flax.nnx.RNNCellBase, or flax.nnx.RNN around one
         Taken as it is now: later updates of it do not reach the network.
     state : pytree of floats, optional
         Start. By default the cell's own initial carry (drawn with key 0, if it is a random one),
@@ -121,7 +126,7 @@ def from_nnx(cell: Any, state: Any = None, *, dtype: Any = None) -> Network:
     >>> from_nnx(nnx.GRUCell(2, 3, rngs=nnx.Rngs(0))).state.shape
     (3,)
     """
-    nnx = _require_cell(cell, "flax.nnx")
+    nnx, cell = _cell(cell, "flax.nnx")
     graph, params, rest = nnx.split(cell, nnx.Param, ...)
     params = _network.cast(params, dtype)
     if state is None:
@@ -133,15 +138,19 @@ def from_nnx(cell: Any, state: Any = None, *, dtype: Any = None) -> Network:
     return Network(_network.cached(_nnx_step, graph), params, state)
 
 
-def convert_linen(cell: Any, variables: Mapping[str, Any], *, dtype: Any = None) -> Network:
+def convert_linen(
+    cell: Any, variables: Mapping[str, Any], *, prefix: str = "", dtype: Any = None
+) -> Network:
     """Network with the weights of a linen cell in the cell of rnnjac that computes the same.
 
     Parameters
     ----------
     cell : flax.linen.SimpleCell (tanh or relu, not residual), GRUCell, LSTMCell, OptimizedLSTMCell
-        The gated ones with their usual sigmoid and tanh.
+        The gated ones with their usual sigmoid and tanh; or flax.linen.RNN around one.
     variables : mapping
-        As ``cell.init`` returns them.
+        As ``cell.init`` returns them, or the ``init`` of a model that has it.
+    prefix : str
+        Where the cell, or the RNN, is in the variables of a larger model, such as "encoder.rnn".
     dtype : floating-point dtype, optional
         Precision of the network; that of its weights by default.
 
@@ -155,7 +164,8 @@ def convert_linen(cell: Any, variables: Mapping[str, Any], *, dtype: Any = None)
     TypeError
         If ``cell`` is another one.
     ValueError
-        If it is residual or has other activations.
+        If it is residual or has other activations; if nothing lies at ``prefix``, or not all that
+        the cell has.
     ImportError
         If flax is missing.
 
@@ -171,8 +181,9 @@ def convert_linen(cell: Any, variables: Mapping[str, Any], *, dtype: Any = None)
     >>> convert_linen(cell, cell.init(jax.random.key(0), carry, jnp.ones(2))).state.c.shape
     (3,)
     """
-    linen = _require_cell(cell, "flax.linen")
-    layer = _flax_weights.from_linen(linen, cell, variables["params"])
+    linen, cell = _cell(cell, "flax.linen")
+    params = _flax_weights.at(variables, prefix, within=True)["params"]
+    layer = _flax_weights.from_linen(linen, cell, params)
     return _network.network([layer], dtype)
 
 
@@ -182,7 +193,7 @@ def convert_nnx(cell: Any, *, dtype: Any = None) -> Network:
     Parameters
     ----------
     cell : flax.nnx.SimpleCell (tanh or relu, not residual), GRUCell, LSTMCell or OptimizedLSTMCell
-        The gated ones with their usual sigmoid and tanh.
+        The gated ones with their usual sigmoid and tanh; or flax.nnx.RNN around one.
     dtype : floating-point dtype, optional
         Precision of the network; that of its weights by default.
 
@@ -210,16 +221,18 @@ def convert_nnx(cell: Any, *, dtype: Any = None) -> Network:
     >>> convert_nnx(nnx.LSTMCell(2, 3, rngs=nnx.Rngs(0))).state.c.shape
     (3,)
     """
-    nnx = _require_cell(cell, "flax.nnx")
+    nnx, cell = _cell(cell, "flax.nnx")
     return _network.network([_flax_weights.from_nnx(nnx, cell)], dtype)
 
 
-def _require_cell(cell: Any, interface: str) -> Any:
+def _cell(cell: Any, interface: str) -> tuple[Any, Any]:
+    """The interface's module, and the cell, out of the RNN that it may be in."""
     module = _network.require(interface)
+    cell = cell.cell if isinstance(cell, module.RNN) else cell
     if not isinstance(cell, module.RNNCellBase):
         expected = f"a {interface}.RNNCellBase"
         raise checks.error("cell", expected, type(cell).__name__, TypeError)
-    return module
+    return module, cell
 
 
 @functools.lru_cache(maxsize=128)

@@ -112,7 +112,7 @@ def load(
         layers.append({part: layer.take(part + suffix, shape) for part, shape in shapes.items()})
         inputs = outputs
     if dtype is None:
-        _one_dtype(layers)
+        _weights.one_dtype(named for layer in layers for named in layer.values())
     return _network.network([_cell(arrays, gates, nonlinearity) for arrays in layers], dtype)
 
 
@@ -183,14 +183,6 @@ def _sizes(layer: _Layer) -> tuple[int, int, int]:
         if gates in KINDS and not rest:
             return gates, shape[1], shape[1]
     raise checks.error(full, expected, f"shape {shape}")
-
-
-def _one_dtype(layers: list[dict[str, tuple[str, np.ndarray]]]) -> None:
-    first, kind = "", None
-    for name, array in (named for layer in layers for named in layer.values()):
-        first, kind = (first, kind) if first else (name, array.dtype)
-        if array.dtype != kind:
-            raise checks.error(name, f"dtype {kind}, as {first} has", array.dtype)
 
 
 def _cell(named: dict[str, tuple[str, np.ndarray]], gates: int, nonlinearity: str) -> Layer:
