@@ -121,9 +121,10 @@ def spectrum(
     directions, and grows there: that matters where a factor of exactly low rank comes first and
     what it leaves is an invariant subspace that shrinks faster than the rest. It is small (some 10
     to 1000 eps) unless a factor is nearly singular, or directions that shrank early outgrow the
-    others later. Jacobian entries below the smallest normal number count as zero; on a GPU, a pivot that small, as where
-    float32 entries of one factor lie some 36 decades apart, gives NaN. A recorded time ends what is
-    rounded together, so that ``at`` may change last digits and ``error``.
+    others later. Jacobian entries below the smallest normal number count as zero; on a GPU, a pivot
+    that small, as where float32 entries of one factor lie some 36 decades apart, gives NaN. A
+    recorded time ends what is rounded together, so that ``at`` may change last digits and
+    ``error``.
     Other times in ``at``, as many as before, compile nothing anew, nor does another ``length``
     without inputs. Padded steps are not computed, except that a batch under `jax.vmap` waits for
     its longest member (below 16 units, or off the CPU). A step without derivatives in forward mode
