@@ -146,17 +146,19 @@ def test_nan_stays_nan(name, dtype):
 
 @pytest.mark.parametrize("name", activations.ACTIVATIONS)
 def test_corners_have_the_slope_of_their_left_or_of_zero(name, dtype):
+    tolerance = tolerances.ACTIVATION_SLOPE * tolerances.eps(dtype)
     slope = jax.grad(activations.get(name))
     corners = {"hard_tanh": (-1, 1), "relu": (0,), "leaky_relu": (0,), "selu": (0,)}.get(name, ())
     for corner in corners:
         want = {"leaky_relu": 0.01, "selu": float(SELU[0] * SELU[1])}.get(name, 0)
-        np.testing.assert_allclose(slope(jnp.asarray(corner, dtype)), want, rtol=1e-6)
+        np.testing.assert_allclose(slope(jnp.asarray(corner, dtype)), want, rtol=tolerance)
 
 
 def test_options_are_those_of_the_papers(dtype):
     x = jnp.asarray([-2.0, 3.0], dtype)
     slopes = jax.vmap(jax.grad(lambda x: activations.elu(x, 0.5)))(x)
-    np.testing.assert_allclose(slopes, [0.5 * np.exp(-2.0), 1], rtol=1e-6)
+    tolerance = tolerances.ACTIVATION_SLOPE * tolerances.eps(dtype)
+    np.testing.assert_allclose(slopes, [0.5 * np.exp(-2.0), 1], rtol=tolerance)
     np.testing.assert_array_equal(activations.leaky_relu(x, 0.25), [-0.5, 3])
 
 

@@ -9,7 +9,7 @@ from jax.experimental.ode import odeint
 import rnnjac
 from rnnjac.interop import without_output
 from tests import oracles
-from tests.tolerances import FEW_STEPS, promised_log_sigma
+from tests.tolerances import FEW_STEPS, ODE_FLOW, eps, promised_log_sigma
 
 N, LENGTH = 4, 12
 DRIVE = jnp.asarray(np.random.default_rng(1).normal(size=(LENGTH, N)))
@@ -93,7 +93,7 @@ def test_a_solver_with_its_adjoint_is_a_step():
     rates = jnp.array([-0.5, -2.0])
     flow = lambda r, s, x: odeint(lambda y, t, r: r * y, s, jnp.array([0.0, 0.5]), r)[-1]  # noqa: E731
     found = rnnjac.spectrum(flow, rates, jnp.ones(2), length=3).log_singular_values
-    np.testing.assert_allclose(found, 1.5 * rates, rtol=1e-6)  # the solver's own tolerance
+    np.testing.assert_allclose(found, 1.5 * rates, rtol=ODE_FLOW)
 
 
 def test_without_any_derivative_the_step_is_named():
@@ -175,8 +175,9 @@ def test_names_functions_flags_and_counts_are_parameters():
         return rnnjac.trajectory(step, params | changed, START, length=1)[1]
 
     deep = jnp.tanh(MATRIX @ jnp.tanh(MATRIX @ START))
-    np.testing.assert_allclose(found(), deep, rtol=1e-6)
-    np.testing.assert_allclose(found(flip=True), -deep, rtol=1e-6)
+    tolerance = FEW_STEPS * eps(deep.dtype)
+    np.testing.assert_allclose(found(), deep, rtol=tolerance)
+    np.testing.assert_allclose(found(flip=True), -deep, rtol=tolerance)
     np.testing.assert_allclose(
         found(activation=jnp.sin, layers=1), jnp.sin(MATRIX @ START), rtol=1e-6
     )

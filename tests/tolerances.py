@@ -147,6 +147,8 @@ EXACT_STEPS = 1000
 # One factor: products of n terms, an elimination, two triangular products, in n eps each, times the
 # condition numbers (up to 100 for the matrices drawn).
 FEW_STEPS = 2000
+# Not in eps: each inner step of odeint is allowed 1.4e-8, by default, and takes some tens of them.
+ODE_FLOW = 1e-6
 # A sum of T logs, each rounded at the size of the sum so far: eps |sum| per step at the worst.
 LOG_SUM = 2
 # |sum of log sigma - sum of log |det J||, relative: LAPACK's determinants lose k eps per step.
